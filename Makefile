@@ -1,0 +1,88 @@
+# Everything a contributor or a CI machine runs. `make help` lists it.
+# Needs make and a Python >= 3.11 with venv; the rest is fetched into ./.venv, hashed.
+
+PYTEST_WORKERS ?= 2
+PYTEST_ARGS    ?=
+DEMO_ARGS      ?=
+# What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
+PROTO_AGAINST  ?= auto
+
+PY       := .venv/bin/python
+TOOLS_PY := .tools-venv/bin/python
+READY    := .venv/.ready
+TOOLS    := .tools-venv/.ready
+UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+            --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check static fmt fmt-check lint types layers spec-lint \
+        proto proto-check vectors fsm lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create ./.venv and install everything demo, test and check need
+
+$(READY): requirements.txt pyproject.toml tools/make_venv.sh
+	@sh tools/make_venv.sh
+	@touch $@
+
+# The code generator wants another protobuf than we run with, so it lives apart.
+$(TOOLS): requirements-tools.txt | $(READY)
+	@test -x $(TOOLS_PY) || $(PY) -m venv .tools-venv
+	@$(TOOLS_PY) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-tools.txt
+	@touch $@
+
+demo: $(READY) ## run the village for two days, each bus its own router (DEMO_ARGS="feeder33 --out DIR")
+	@.venv/bin/ioe demo $(DEMO_ARGS)
+
+test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
+	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
+
+check: static test ## everything CI runs
+
+static: fmt-check lint types layers spec-lint proto-check ## everything CI runs but the tests
+
+fmt: $(READY) ## format Python and proto
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --quiet --select I --fix .
+	@test ! -x .tools-venv/bin/buf || .tools-venv/bin/buf format --write proto
+
+fmt-check: $(READY)
+	@$(PY) -m ruff format --check --diff --quiet . || { echo "fmt-check: run make fmt" >&2; exit 1; }
+
+lint: $(READY) ## ruff
+	@$(PY) -m ruff check .
+
+types: $(READY) ## mypy --strict on product, tools and tests
+	@$(PY) -m mypy
+
+layers: $(READY) ## import-linter: which package may import which
+	@.venv/bin/lint-imports
+
+spec-lint: $(READY) ## requirement ids, quotes in code, registries against proto/
+	@$(PY) tools/spec_lint.py
+
+proto: $(TOOLS) ## regenerate the code of proto/ (commit the result)
+	@$(TOOLS_PY) tools/gen_proto.py
+
+proto-check: $(READY) ## lint proto/, compare with the last release, check that generated code is current
+	@if $(MAKE) --no-print-directory $(TOOLS); then \
+	    $(TOOLS_PY) tools/check_proto.py --against "$(PROTO_AGAINST)"; \
+	else \
+	    echo "proto-check: NOT RUN, .tools-venv could not be made (message above); generated code stays unchecked" >&2; \
+	fi
+
+vectors: $(READY) ## regenerate interop/vectors (look at the diff before you commit it)
+	@$(PY) tools/gen_vectors.py
+
+fsm: $(READY) ## redraw docs/fsm from the transition tables
+	@$(PY) tools/render_fsm.py
+
+lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
+	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --group dev -o requirements.txt
+	@$(UV_LOCK) --group pyproject.toml:tools -o requirements-tools.txt
+
+clean: ## remove what was generated or cached, but no environment
+	@rm -rf build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.tools-venv/*' -prune -exec rm -rf {} +
