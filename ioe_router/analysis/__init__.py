@@ -1,0 +1,1 @@
+"""What judges a finished day from outside the protocol: physics, optimum, baselines, cost."""
