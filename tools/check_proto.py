@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
         "generated code": check_generated,
     }
     failed = [name for name, check in checks.items() if check()]
-    print(f"proto-check: {'failed: ' + ', '.join(failed) if failed else 'format, lint, breaking, generated code'}")
+    print(f"proto-check: {'failed: ' if failed else 'sound: '}{', '.join(failed or checks)}")
     return 1 if failed else 0
 
 
