@@ -111,6 +111,18 @@ class _Reader:
         self._check_market(header)
         return header
 
+    def table(
+        self,
+        document: dict[str, object],
+        name: str,
+        columns: Sequence[Column],
+        optional: Sequence[str],
+    ) -> Row:
+        """The keys of one table, which may be missing if all of them are `optional`."""
+        if name not in document and len(optional) == len(columns):
+            return Row(line=0)
+        return self.row(name, self._table(document, name), columns, optional=optional)
+
     def line_of(self, table: str, key: str, nth: int = 0) -> int:
         """The line of `key` in the nth `table` (0 where it is not there)."""
         section, seen = "", 0

@@ -139,6 +139,8 @@ class Market:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
+    """Where the data come from and under which terms they may be used."""
+
     source: str
     licence: str
     text: str
