@@ -1,0 +1,1 @@
+"""One node as a long-running process: configuration, start, reload, shutdown."""
