@@ -11,7 +11,7 @@ PY       := .venv/bin/python
 TOOLS_PY := .tools-venv/bin/python
 READY    := .venv/.ready
 TOOLS    := .tools-venv/.ready
-UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
             --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
@@ -58,7 +58,7 @@ types: $(READY) ## mypy --strict on product, tools and tests
 	@$(PY) -m mypy
 
 layers: $(READY) ## import-linter: which package may import which
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 spec-lint: $(READY) ## requirement ids, quotes in code, registries against proto/
 	@$(PY) tools/spec_lint.py
