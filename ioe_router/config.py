@@ -1,0 +1,84 @@
+"""What one router is told at its start: who it is, its links, limits and timers. Reads no files.
+
+Every bound that SPEC section 14 names is a field here, with the default of
+that section; the daemon fills it from node.toml, an embedder by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ioe_router.model.discovery import Role
+from ioe_router.model.envelope import Envelope
+from ioe_router.model.ids import NodeId
+from ioe_router.model.parameters import NetworkParameters
+
+
+class Transit(StrEnum):
+    """Whether energy of others may cross this node into a link."""
+
+    NONE = "none"
+    CUSTOMERS = "customers"
+    PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighborConfig:
+    """One configured neighbour and the attested link to it."""
+
+    node: NodeId
+    attestation: Envelope  # signed by both ends
+    role: Role = Role.SIBLING
+    transit: Transit = Transit.PAID
+    fee_micro_per_kwh: int = 0  # for energy of paths that this node tells the neighbour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """Timer values in milliseconds (SPEC section 14 gives minimum, maximum and conformance profile)."""
+
+    handshake_ms: int = 10_000
+    hold_ms: int = 45_000
+    hold_step_ms: int = 1_000  # what each hop takes off
+    commit_retry_ms: int = 2_000
+    link_state_ms: int = 1_000  # at most one update per link and interval
+    advert_ms: int = 500  # batching of improvements; reductions go at once
+    path_lifetime_s: int = 172_800
+    outcome_kept_s: int = 7_200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of every table (SPEC section 14). At a bound the answer is a refusal, never an eviction."""
+
+    neighbors: int = 64
+    origins: int = 4096
+    offers_per_origin: int = 8
+    paths_per_origin: int = 32
+    told_paths_per_origin: int = 4
+    path_links: int = 32
+    holds_per_link: int = 1024
+    holds_per_origin: int = 256
+    keys: int = 8192
+    attestations: int = 8192
+    link_states: int = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterConfig:
+    """All that the core is told about its place in the network."""
+
+    node: NodeId
+    parameters: NetworkParameters
+    neighbors: tuple[NeighborConfig, ...]
+    balance_party: NodeId | None  # settles this node's imbalance; None when the node is one itself
+    connection_import_w: int
+    connection_export_w: int
+    reactive_max_var: int
+    slack_voltage_micro_pu: int  # used by the zone's root only
+    imbalance_short_micro_per_kwh: int = 0  # what a balance party charges and pays when it keeps the default
+    imbalance_long_micro_per_kwh: int = 0
+    forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors
+    timers: Timers = field(default_factory=Timers)
+    limits: Limits = field(default_factory=Limits)

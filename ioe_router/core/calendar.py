@@ -1,0 +1,172 @@
+"""The keeper's ledger of one link, slot by slot (SPEC section 9): who may use how much.
+
+The keeper alone admits, in both directions, and numbers its decisions; the
+other end keeps the same ledger from the signed entries as a mirror.  Admission
+is gross per direction: a counter-flow makes energy cheaper, never room.
+
+    sum of max(s, y) in the direction + background + loss halves <= limit
+
+Netting affects the loss price only: `net_j` is the signed sum of the flows of
+all live packets, and a packet is charged the increment at the net energy it
+finds.  Leaving is an entry of -d at the then current net energy; what no live
+packet carries is the link's loss account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ioe_router.core.loss import Increment, LinkModel, signed
+from ioe_router.model.errors import UsageError, invariant
+from ioe_router.model.ids import ReservationId
+from ioe_router.model.routing import Flow
+from ioe_router.model.slot import Slot
+
+PacketKey = tuple[ReservationId, int, int]  # reservation, version, index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEntry:
+    """A packet that occupies the link: its energies, its sense and the keeper's number."""
+
+    number: int
+    flow: Flow
+    increment: Increment
+    price_micro_per_kwh: int | None = None  # at the end nearer the initiator, once known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotLimits:
+    """Most energy in a slot per direction, joules, after background and reactive flow."""
+
+    down_j: int
+    up_j: int
+
+    def of(self, flow: Flow) -> int:
+        """The limit of one direction."""
+        return self.down_j if flow is Flow.DOWN else self.up_j
+
+
+@dataclass(slots=True)
+class SlotLedger:
+    """All live packets of one link in one slot."""
+
+    limits: SlotLimits
+    net_j: int = 0
+    used_down_j: int = 0
+    used_up_j: int = 0
+    standing_j: int = 0  # loss supply entered by both ends, outside admission
+    entries: dict[PacketKey, LiveEntry] = field(default_factory=dict)
+
+    def used_j(self, flow: Flow) -> int:
+        """Gross use of one direction."""
+        return self.used_down_j if flow is Flow.DOWN else self.used_up_j
+
+    def free_j(self, flow: Flow) -> int:
+        """Room left in one direction; never negative."""
+        return max(0, self.limits.of(flow) - self.used_j(flow))
+
+    def enter(self, key: PacketKey, entry: LiveEntry) -> None:
+        """Book a packet. UsageError if the key is live already."""
+        if key in self.entries:
+            raise UsageError("packet is already booked on this link; withdraw it first")
+        self.entries[key] = entry
+        self._add(entry, 1)
+
+    def withdraw(self, key: PacketKey) -> LiveEntry | None:
+        """Take a packet out at the current net energy; None if it is not live (idempotent)."""
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self._add(entry, -1)
+        return entry
+
+    def price(self, key: PacketKey, price_micro_per_kwh: int) -> None:
+        """Note the price at the end nearer the initiator of a live packet."""
+        old = self.entries[key]
+        self.entries[key] = LiveEntry(
+            number=old.number, flow=old.flow, increment=old.increment, price_micro_per_kwh=price_micro_per_kwh
+        )
+
+    def _add(self, entry: LiveEntry, sign: int) -> None:
+        inc = entry.increment
+        gross = sign * max(inc.sent_j, inc.received_j)
+        self.net_j += sign * signed(inc.flow_j, entry.flow)
+        if entry.flow is Flow.DOWN:
+            self.used_down_j += gross
+        else:
+            self.used_up_j += gross
+
+    def check(self) -> None:
+        """Sums equal the live entries and stay inside the limits (both ends, every slot)."""
+        net = sum(signed(e.increment.flow_j, e.flow) for e in self.entries.values())
+        invariant(net == self.net_j, "net energy differs from the live packets")
+        for flow in (Flow.DOWN, Flow.UP):
+            gross = sum(
+                max(e.increment.sent_j, e.increment.received_j) for e in self.entries.values() if e.flow is flow
+            )
+            invariant(gross == self.used_j(flow), "gross use differs from the live packets")
+
+
+class LinkCalendar:
+    """Ledgers of one link. `limits_for(slot)` is asked once, when a slot is first touched."""
+
+    def __init__(self, model: LinkModel) -> None:
+        """An empty calendar of a link with this loss model."""
+        self.model = model
+        self._slots: dict[Slot, SlotLedger] = {}
+        self._number = 0
+
+    def next_number(self) -> int:
+        """The next line number of this keeper on this link."""
+        self._number += 1
+        return self._number
+
+    def ledger(self, slot: Slot) -> SlotLedger | None:
+        """The ledger of a slot, None if nothing was ever opened for it."""
+        return self._slots.get(slot)
+
+    def open(self, slot: Slot, limits: SlotLimits) -> SlotLedger:
+        """The ledger of a slot, with these limits from now on; lower limits never remove live packets."""
+        ledger = self._slots.get(slot)
+        if ledger is None:
+            ledger = self._slots[slot] = SlotLedger(limits)
+        ledger.limits = limits
+        return ledger
+
+    def slots(self) -> tuple[Slot, ...]:
+        """All slots with a ledger, in ascending order."""
+        return tuple(sorted(self._slots))
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop ledgers of slots before `slot` (settled, outcome retention over)."""
+        for old in [s for s in self._slots if s < slot]:
+            del self._slots[old]
+
+    def admit_received(self, ledger: SlotLedger, received_j: int, flow: Flow) -> Increment | None:
+        """The packet that delivers `received_j`, or the largest smaller one that fits; None if none does."""
+        free = ledger.free_j(flow)
+        wanted = self.model.for_received(ledger.net_j, received_j, flow, 2 * received_j + 2)
+        if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
+            return wanted
+        return self.largest(ledger, free, flow)
+
+    def admit_sent(self, ledger: SlotLedger, sent_j: int, flow: Flow) -> Increment | None:
+        """The packet that takes `sent_j`, or the largest smaller one that fits; None if none does."""
+        free = ledger.free_j(flow)
+        wanted = self.model.for_sent(ledger.net_j, sent_j, flow)
+        if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
+            return wanted
+        return self.largest(ledger, min(free, sent_j), flow)
+
+    def largest(self, ledger: SlotLedger, room_j: int, flow: Flow) -> Increment | None:
+        """The largest packet whose both port energies are at most `room_j` and above 0."""
+        low, high = 0, room_j + abs(self.model.loss_j(ledger.net_j)) + 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            entry = self.model.entry(ledger.net_j, middle, flow)
+            if max(entry.sent_j, entry.received_j) <= room_j:
+                low = middle
+            else:
+                high = middle
+        found = self.model.entry(ledger.net_j, low, flow)
+        return found if low and found.received_j > 0 and found.sent_j > 0 else None

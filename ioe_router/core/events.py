@@ -1,0 +1,181 @@
+"""What a host application is told: the closed union of events.
+
+Events are the router's log.  Every refusal and every choice carries its
+reason as a registered code and, where it helps a person, a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ioe_router.model.envelope import Sealed
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import LinkId, NodeId, ReservationId
+from ioe_router.model.routing import Direction, Offer
+from ioe_router.model.settlement import ImbalanceRecord
+from ioe_router.model.slot import Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighborUp:
+    """The handshake is complete and proved."""
+
+    neighbor: NodeId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighborDown:
+    """The session has ended; what was heard from the neighbour is withdrawn."""
+
+    neighbor: NodeId
+    code: ErrorCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFault:
+    """A neighbour sent something that was refused."""
+
+    neighbor: NodeId
+    code: ErrorCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLearned:
+    """A new or newer offer can be reached."""
+
+    offer: Sealed[Offer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLost:
+    """An offer ended, was withdrawn, or lost its last path."""
+
+    origin: NodeId
+    offer_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandOpened:
+    """A band of a slot has opened; `band` NO_BAND is the repair phase."""
+
+    slot: Slot
+    band: int
+    floor_micro_per_kwh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeProgress:
+    """A trade has covered more of its energy or cannot go on; `open_j` is what is still wanted."""
+
+    trade_no: int
+    slot: Slot
+    covered_j: int
+    open_j: int
+    done: bool
+    reason: ErrorCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """A packet of our own was committed (initiator) or accepted (origin); energy at our own port."""
+
+    reservation: ReservationId
+    index: int
+    slot: Slot
+    peer: NodeId  # the origin, seen from the initiator, and the reverse
+    initiator: bool
+    direction: Direction
+    energy_j: int
+    price_micro_per_kwh: int
+    scarcity_micro_per_kwh: int
+    offer_no: int
+    hops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbooked:
+    """A booked packet was released or cut; energy that is gone."""
+
+    reservation: ReservationId
+    index: int
+    slot: Slot
+    energy_j: int
+    code: ErrorCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldAnswered:
+    """One HOLD of our own was answered."""
+
+    reservation: ReservationId
+    slot: Slot
+    asked_j: int
+    granted_j: int
+    code: ErrorCode
+    failing_node: NodeId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossCorrection:
+    """The sweeps found other losses on our links than booked; energy still to buy (short) or sell."""
+
+    slot: Slot
+    short: bool
+    energy_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSwept:
+    """Voltage and link loss after the second sweep of a slot at this node."""
+
+    slot: Slot
+    voltage_micro_pu: int
+    loss_j: tuple[tuple[LinkId, int], ...]  # per RADIAL link below this node, as computed here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettled:
+    """Both ends of a link hold the same figures for a slot (or do not: `agreed` False)."""
+
+    link: LinkId
+    slot: Slot
+    agreed: bool
+    owed_to_us_micro: int
+    owed_by_us_micro: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImbalanceSettled:
+    """An imbalance record carries both signatures."""
+
+    record: Sealed[ImbalanceRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivocation:
+    """An origin signed two contents under one (epoch, seq): both envelopes are the proof."""
+
+    origin: NodeId
+    first: bytes
+    second: bytes
+
+
+Event = (
+    NeighborUp
+    | NeighborDown
+    | PeerFault
+    | OfferLearned
+    | OfferLost
+    | BandOpened
+    | TradeProgress
+    | Booked
+    | Unbooked
+    | HoldAnswered
+    | LossCorrection
+    | SlotSwept
+    | LinkSettled
+    | ImbalanceSettled
+    | Equivocation
+)

@@ -1,0 +1,146 @@
+"""Everything that can happen to a router: the closed union of inputs (SPEC section 3).
+
+Commands of the host application are inputs too, so that a recording of the
+inputs is the whole story of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.grid import Exchange
+from ioe_router.model.ids import LinkId, NodeId, ReservationId
+from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
+from ioe_router.model.slot import Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """First input of a router's life; `epoch` is higher than at any earlier start."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineReached:
+    """The instant that `next_deadline_ns` named has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUp:
+    """The transport stands and has proved who the neighbour is; `dialer`: we opened it."""
+
+    neighbor: NodeId
+    dialer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReceived:
+    """One frame from a neighbour, as bytes."""
+
+    neighbor: NodeId
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDown:
+    """The transport is gone, or nothing was heard for too long."""
+
+    neighbor: NodeId
+    code: ErrorCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOffer:
+    """Offer energy, replacing an earlier offer with the same number. Zero energy in all runs withdraws it."""
+
+    offer_no: int
+    direction: Direction
+    source: SourceClass
+    firmness: Firmness
+    first_slot: Slot
+    runs: tuple[OfferRun, ...]
+    energy_cap_j: int
+    carbon_mg_per_kwh: int
+    is_default: bool
+    lifetime_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """Want energy of one slot at the node's own port, now.
+
+    `direction` is that of the offers to use: SUPPLY buys, DEMAND sells.
+    The router chooses offers and paths, splits the energy into packets and
+    goes on in rounds until the energy is covered, no candidate is left
+    within `price_limit_micro_per_kwh`, or the band (phase) is over.
+    A new Trade with the same `trade_no` replaces the wanted energy.
+    """
+
+    trade_no: int
+    slot: Slot
+    direction: Direction
+    energy_j: int
+    price_limit_micro_per_kwh: int
+    priority: int
+    accept_default: bool
+    sources: tuple[SourceClass, ...]  # allowed source classes, empty for all
+    carbon_max_mg_per_kwh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseReservation:
+    """Give a reservation of our own back."""
+
+    reservation: ReservationId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastReactive:
+    """Reactive energy that the node's own devices will draw (IMPORT) or give (EXPORT) in a slot."""
+
+    slot: Slot
+    reactive: Exchange
+    reactive_vars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterRead:
+    """What this end's link meter counted in a slot, joules; `imported_j` came from the link."""
+
+    link: LinkId
+    slot: Slot
+    imported_j: int
+    exported_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImbalancePrices:
+    """Set by a balance-responsible party (and known to its members): prices of one slot."""
+
+    slot: Slot
+    short_micro_per_kwh: int
+    long_micro_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """Close all sessions in good order."""
+
+
+Input = (
+    Started
+    | DeadlineReached
+    | SessionUp
+    | FrameReceived
+    | SessionDown
+    | PublishOffer
+    | Trade
+    | ReleaseReservation
+    | ForecastReactive
+    | MeterRead
+    | ImbalancePrices
+    | Shutdown
+)

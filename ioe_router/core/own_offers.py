@@ -1,0 +1,136 @@
+"""What this node offers itself, and how much of it is still free (SPEC sections 7 and 10).
+
+The host states what it can sell or buy in total; the ledger here knows what
+of it is held and committed, so that no joule is promised twice, whether a
+neighbour asks for it or the node itself carries it to a DEMAND offer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ioe_router.core.inputs import PublishOffer
+from ioe_router.model.routing import Direction, Offer, OfferRun
+from ioe_router.model.slot import Slot
+
+HolderKey = tuple[bytes, int, int]  # reservation, version, index
+
+
+def run_at(runs: tuple[OfferRun, ...], first_slot: int, slot: Slot, slot_s: int) -> OfferRun | None:
+    """The run that covers a slot, None outside the offer's horizon."""
+    index = (slot - first_slot) // slot_s
+    for run in runs:
+        if 0 <= index < run.slots:
+            return run
+        index -= run.slots
+    return None
+
+
+@dataclass(slots=True)
+class OwnOffer:
+    """One offer with what is taken from it."""
+
+    stated: PublishOffer
+    published: Offer | None = None
+    previous_seq: int = 0
+    taken: dict[Slot, dict[HolderKey, int]] = field(default_factory=dict)
+    told_j: dict[Slot, int] = field(default_factory=dict)
+
+    def taken_j(self, slot: Slot) -> int:
+        """Held and committed energy of a slot."""
+        return sum(self.taken.get(slot, {}).values())
+
+
+class OwnOffers:
+    """All own offers by number."""
+
+    def __init__(self, slot_s: int) -> None:
+        """No offers yet."""
+        self._slot_s = slot_s
+        self._offers: dict[int, OwnOffer] = {}
+
+    def state(self, stated: PublishOffer) -> OwnOffer:
+        """Take note of what the host offers; what was taken before stays taken."""
+        offer = self._offers.get(stated.offer_no)
+        if offer is None:
+            offer = self._offers[stated.offer_no] = OwnOffer(stated)
+        offer.stated = stated
+        return offer
+
+    def get(self, offer_no: int) -> OwnOffer | None:
+        """The offer with this number."""
+        return self._offers.get(offer_no)
+
+    def run(self, offer: OwnOffer, slot: Slot) -> OfferRun | None:
+        """What was stated for a slot, before anything was taken."""
+        return run_at(offer.stated.runs, offer.stated.first_slot, slot, self._slot_s)
+
+    def free_j(self, offer: OwnOffer, slot: Slot) -> int:
+        """Energy of a slot that nobody holds; never negative."""
+        run = self.run(offer, slot)
+        if run is None:
+            return 0
+        free = run.energy_j - offer.taken_j(slot)
+        if offer.stated.energy_cap_j:
+            free = min(free, offer.stated.energy_cap_j - sum(map(offer.taken_j, offer.taken)))
+        return max(0, free)
+
+    def take(self, offer: OwnOffer, slot: Slot, key: HolderKey, energy_j: int) -> int:
+        """Take up to `energy_j` for a packet; returns what was taken."""
+        taken = min(energy_j, self.free_j(offer, slot))
+        if taken:
+            offer.taken.setdefault(slot, {})[key] = taken
+        return taken
+
+    def give_back(self, offer_no: int, slot: Slot, key: HolderKey, keep_j: int = 0) -> None:
+        """Return a packet's energy but for `keep_j`; idempotent."""
+        offer = self._offers.get(offer_no)
+        if offer is None or key not in offer.taken.get(slot, {}):
+            return
+        if keep_j:
+            offer.taken[slot][key] = keep_j
+        else:
+            del offer.taken[slot][key]
+
+    def remaining_runs(self, offer: OwnOffer, first_slot: Slot) -> tuple[OfferRun, ...]:
+        """What to publish from `first_slot` on: stated energy less what is taken, equal neighbours joined."""
+        stated = offer.stated
+        horizon = sum(run.slots for run in stated.runs)
+        end = stated.first_slot + horizon * self._slot_s
+        runs: list[OfferRun] = []
+        for start in range(max(first_slot, stated.first_slot), end, self._slot_s):
+            run = self.run(offer, Slot(start))
+            if run is not None:
+                _append(runs, self.free_j(offer, Slot(start)), run.price_micro_per_kwh)
+        return tuple(runs)
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop what was taken in slots before `slot`."""
+        for offer in self._offers.values():
+            for old in [s for s in offer.taken if s < slot]:
+                del offer.taken[old]
+
+
+def _append(runs: list[OfferRun], energy_j: int, price: int) -> None:
+    last = runs[-1] if runs else None
+    if last is not None and (last.energy_j, last.price_micro_per_kwh) == (energy_j, price):
+        runs[-1] = OfferRun(slots=last.slots + 1, energy_j=energy_j, price_micro_per_kwh=price)
+    else:
+        runs.append(OfferRun(slots=1, energy_j=energy_j, price_micro_per_kwh=price))
+
+
+def is_empty(runs: tuple[OfferRun, ...]) -> bool:
+    """Nothing left to offer in any slot."""
+    return not any(run.energy_j for run in runs)
+
+
+def ask_at(offer: Offer, slot: Slot, slot_s: int) -> OfferRun | None:
+    """What a received offer says about a slot."""
+    return run_at(offer.runs, offer.first_slot_utc_s, slot, slot_s)
+
+
+def price_in_band(offer: Offer, ask: int, floor: int | None) -> int:
+    """Price at the origin in a band: the floor lifts SUPPLY asks; DEFAULT and DEMAND pay the ask (bid)."""
+    if offer.direction is Direction.DEMAND or offer.is_default or floor is None:
+        return ask
+    return max(ask, floor)

@@ -1,0 +1,1 @@
+"""Values that travel: identities, quantities, slots, messages and errors. Standard library only."""
