@@ -68,46 +68,52 @@ class Header:
 
 def read_header(report: Report, folder: Path) -> Header | None:
     """The header, or None where scenario.toml is missing or no TOML at all."""
-    text = read_text(report, folder, HEADER_FILE)
+    read = read_toml(report, folder, HEADER_FILE)
+    if read is None:
+        return None
+    text, document = read
+    reader = HeaderReader(report, HEADER_FILE, text)
+    return reader.header(document, HEADER_KEYS, HEADER_TABLES)
+
+
+def read_toml(report: Report, folder: Path, file: str) -> tuple[str, dict[str, object]] | None:
+    """The text and the document of a TOML file; None with a finding where it is none."""
+    text = read_text(report, folder, file)
     if text is None:
         return None
     try:
-        document: dict[str, object] = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = _TOML_PLACE.search(str(error))
         cause = "malformed TOML: " + _TOML_PLACE.sub("", str(error)).strip()
         line = int(place.group(1)) if place else len(text.splitlines())
-        report.add(HEADER_FILE, line, "", cause, "mend the line")
+        report.add(file, line, "", cause, "mend the line")
         return None
-    return _Reader(report, text).header(document)
 
 
-class _Reader:
+class HeaderReader:
     """One pass over one document; keeps what every finding needs."""
 
-    def __init__(self, report: Report, text: str) -> None:
+    def __init__(self, report: Report, file: str, text: str) -> None:
         self._report = report
+        self._file = file
         self._lines = text.splitlines()
 
-    def header(self, document: dict[str, object]) -> Header:
-        known = ["format", *(column.name for column in HEADER_KEYS), *HEADER_TABLES]
-        self._unknown(document, known, "", 0)
+    def header(self, document: dict[str, object], keys: Sequence[Column], tables: Sequence[str]) -> Header:
+        """The header with the top-level `keys`; other tables than `tables` are findings."""
+        self._unknown(document, ["format", *(key.name for key in keys), *tables], "", 0)
         self._format(document)
-        top = self._row("", document, HEADER_KEYS)
-        market_table = self._table(document, "market")
-        market_keys = [FLOOR_KEY, *(column.name for column in MARKET_KEYS)]
-        self._unknown(market_table, market_keys, "market", 0)
-        market = self._row("market", market_table, MARKET_KEYS)
-        attribution_table = self._table(document, "attribution")
-        self._unknown(attribution_table, [c.name for c in ATTRIBUTION_KEYS], "attribution", 0)
+        market = self._table(document, "market")
+        attribution = self._table(document, "attribution")
         header = Header(
-            top=top,
-            market=market,
-            floors=self._floors(market_table),
-            attribution=self._row("attribution", attribution_table, ATTRIBUTION_KEYS),
-            days=self._days(document),
+            top=self.row("", document, keys),
+            market=self.row("market", market, MARKET_KEYS, also=(FLOOR_KEY,)),
+            floors=self._floors(market),
+            attribution=self.row("attribution", attribution, ATTRIBUTION_KEYS),
+            days=self.rows(document, "days", DAY_KEYS),
             floor_line=self.line_of("market", FLOOR_KEY),
         )
+        self._check_days(header)
         self._check_market(header)
         return header
 
@@ -122,6 +128,48 @@ class _Reader:
         if name not in document and len(optional) == len(columns):
             return Row(line=0)
         return self.row(name, self._table(document, name), columns, optional=optional)
+
+    def row(
+        self,
+        name: str,
+        table: dict[str, object],
+        columns: Sequence[Column],
+        nth: int = 0,
+        *,
+        also: Sequence[str] = (),
+        optional: Sequence[str] = (),
+    ) -> Row:
+        """The keys of one table; those in `also` are read by someone else."""
+        row = Row(line=self.line_of(name, columns[0].name, nth))
+        if name and not table:
+            return row  # the missing table is one finding already
+        if name:
+            self._unknown(table, [*also, *(column.name for column in columns)], name, nth)
+        for column in columns:
+            value = table.get(column.name)
+            if value is None and column.name not in optional:
+                self._add(name, column.name, "the key is missing", f"add {column.name}", nth)
+            elif value is not None and column.text:
+                self._put_text(row, name, column, value, nth)
+            elif value is not None:
+                self._put_number(row, name, column, value, nth)
+        return row
+
+    def rows(
+        self,
+        document: dict[str, object],
+        name: str,
+        columns: Sequence[Column],
+        *,
+        optional: Sequence[str] = (),
+    ) -> tuple[Row, ...]:
+        """The rows of an array of tables such as [[days]]; empty where there is none."""
+        value = document.get(name)
+        entries = value if isinstance(value, list) else []
+        tables = [entry for entry in entries if isinstance(entry, dict)]
+        return tuple(
+            self.row(name, table, columns, nth, optional=optional) for nth, table in enumerate(tables)
+        )
 
     def line_of(self, table: str, key: str, nth: int = 0) -> int:
         """The line of `key` in the nth `table` (0 where it is not there)."""
@@ -144,7 +192,7 @@ class _Reader:
 
     def _add(self, table: str, key: str, cause: str, remedy: str, nth: int = 0) -> None:
         name = f"{table}.{key}" if table else key
-        self._report.add(HEADER_FILE, self.line_of(table, key, nth), name, cause, remedy)
+        self._report.add(self._file, self.line_of(table, key, nth), name, cause, remedy)
 
     def _format(self, document: dict[str, object]) -> None:
         found = document.get("format")
@@ -156,7 +204,7 @@ class _Reader:
         table = document.get(name)
         if isinstance(table, dict):
             return table
-        self._report.add(HEADER_FILE, 0, name, "the table is missing", f"add a [{name}] table")
+        self._report.add(self._file, 0, name, "the table is missing", f"add a [{name}] table")
         return {}
 
     def _unknown(self, table: dict[str, object], known: list[str], name: str, nth: int) -> None:
@@ -164,20 +212,6 @@ class _Reader:
             if key not in known:
                 cause, remedy = explain_unknown(key, known, "key")
                 self._add(name, key, cause, remedy, nth)
-
-    def _row(self, name: str, table: dict[str, object], columns: Sequence[Column], nth: int = 0) -> Row:
-        row = Row(line=self.line_of(name, columns[0].name, nth))
-        if name and not table:
-            return row  # the missing table is one finding already
-        for column in columns:
-            value = table.get(column.name)
-            if value is None:
-                self._add(name, column.name, "the key is missing", f"add {column.name}", nth)
-            elif column.text:
-                self._put_text(row, name, column, value, nth)
-            else:
-                self._put_number(row, name, column, value, nth)
-        return row
 
     def _put_text(self, row: Row, table: str, column: Column, value: object, nth: int) -> None:
         if isinstance(value, str) and value.strip():
@@ -190,7 +224,7 @@ class _Reader:
             self._add(table, column.name, f"{value!r} is not an integer", "write a whole number")
             return
         line = self.line_of(table, column.name, nth)
-        number = check_range(self._report, HEADER_FILE, line, column, value)
+        number = check_range(self._report, self._file, line, column, value)
         if number is not None:
             row.numbers[column.name] = number
 
@@ -213,24 +247,17 @@ class _Reader:
                 break
         return floors
 
-    def _days(self, document: dict[str, object]) -> tuple[Row, ...]:
-        days = document.get("days")
-        tables = [day for day in days if isinstance(day, dict)] if isinstance(days, list) else []
-        if not tables:
-            self._report.add(HEADER_FILE, 0, "days", "there is no day", "add a [[days]] table")
-        rows = []
-        for nth, table in enumerate(tables):
-            self._unknown(table, [column.name for column in DAY_KEYS], "days", nth)
-            row = self._row("days", table, DAY_KEYS, nth)
+    def _check_days(self, header: Header) -> None:
+        if not header.days:
+            self._report.add(self._file, 0, "days", "there is no day", "add a [[days]] table")
+        for row in header.days:
             if "label" in row.texts:
-                check_name(self._report, HEADER_FILE, row.line, "days.label", row.text("label"))
-            rows.append(row)
-        return tuple(rows)
+                check_name(self._report, self._file, row.line, "days.label", row.text("label"))
 
     def _check_market(self, header: Header) -> None:
         if "name" in header.top.texts:
             line = self.line_of("", "name")
-            check_name(self._report, HEADER_FILE, line, "name", header.top.text("name"))
+            check_name(self._report, self._file, line, "name", header.top.text("name"))
         currency = header.market.texts.get("currency")
         if currency is not None and not _CURRENCY.fullmatch(currency):
             cause = f'"{currency}" is no ISO 4217 code'

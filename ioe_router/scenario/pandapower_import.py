@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ioe_router.scenario.findings import Report, ScenarioError, nearest
 from ioe_router.scenario.header import Header, HeaderReader, read_toml
@@ -196,8 +196,16 @@ def _corrected_links(file: str, description: _Description, network: Network) -> 
         if name not in links:
             cause = f'there is no link "{name}"'
             raise refuse(file, "links.name", cause, nearest(name, links))
-        links[name] = replace(links[name], **row.numbers)
+        links[name] = _changed(links[name], row.numbers)
     return tuple(_rated(file, link, default_va) for link in links.values())
+
+
+_Value = TypeVar("_Value", Bus, ScenarioLink)
+
+
+def _changed(value: _Value, numbers: Mapping[str, int]) -> _Value:
+    changes: dict[str, Any] = dict(numbers)
+    return replace(value, **changes)
 
 
 def _rated(file: str, link: ScenarioLink, default_va: int) -> ScenarioLink:
@@ -218,7 +226,7 @@ def _corrected_buses(file: str, description: _Description, limited: tuple[Bus, .
             cause = f'there is no bus "{name}"'
             raise refuse(file, "buses.name", cause, nearest(name, buses))
         title = row.text("title") or buses[name].title
-        buses[name] = replace(buses[name], title=title, **row.numbers)
+        buses[name] = replace(_changed(buses[name], row.numbers), title=title)
     return tuple(buses.values())
 
 

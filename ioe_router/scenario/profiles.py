@@ -105,8 +105,15 @@ def read_profiles(
     """Every asset's profile of one day; assets with faulty columns are absent."""
     file = f"{PROFILES_FOLDER}/{span.label}.csv"
     raw = read_raw(report, folder, file)
-    if raw is None or not _check_columns(report, file, raw.columns, assets):
+    if raw is None or not check_profile_columns(report, file, raw.columns, assets):
         return {}
+    return day_profiles(report, file, raw, span, assets)
+
+
+def day_profiles(
+    report: Report, file: str, raw: RawTable, span: DaySpan, assets: Sequence[ProfiledAsset]
+) -> dict[str, AssetDay]:
+    """Like `read_profiles`, of a table whose column names are known to be right."""
     columns = _integers(report, file, raw)
     starts = [(line, columns[SLOT_COLUMN][i]) for i, (line, _) in enumerate(raw.rows)]
     if not check_starts(report, file, span, starts):
@@ -158,9 +165,10 @@ def _price_pair(report: Report, rows: Sequence[Row]) -> tuple[tuple[int, ...], t
     return retail, feed_in
 
 
-def _check_columns(
+def check_profile_columns(
     report: Report, file: str, present: Sequence[str], assets: Sequence[ProfiledAsset]
 ) -> bool:
+    """True if `present` has every column the assets need and no unknown one."""
     needed = [SLOT_COLUMN, *(f"{a.name}.p_w" for a in assets if a.kind in PROFILED)]
     known = [*needed, *(f"{a.name}.q_var" for a in assets if a.kind in PROFILED)]
     known += [f"{a.name}.p_w" for a in assets if a.kind is AssetKind.CHP]
