@@ -38,7 +38,9 @@ def lint(root: Path) -> tuple[str, list[Finding]]:
     references = 0
     for file in files_to_scan(root):
         name = file.relative_to(root).as_posix()
-        count, reference_findings = check_references(file.read_text(encoding="utf-8"), name, requirements)
+        count, reference_findings = check_references(
+            file.read_text(encoding="utf-8", errors="replace"), name, requirements
+        )
         references += count
         findings += reference_findings
     living = sum(not requirement.retired for requirement in requirements.values())
