@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +10,8 @@ from ioe_router.scenario.model import Scenario
 from ioe_router.scenario.reading import read_folder
 from ioe_router.scenario.schema import HEADER_FILE
 
-_PACKAGE: Final = "ioe_router"
-_FOLDER: Final = "scenarios"
+# beside this package: ioe_router/scenarios/<name>/
+_BUNDLED: Final = Path(__file__).resolve().parent.parent / "scenarios"
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -47,4 +46,4 @@ def bundled(name: str) -> Scenario:
 
 def bundled_path(name: str) -> Path:
     """The folder of the bundled scenario `name`."""
-    return Path(str(resources.files(_PACKAGE))) / _FOLDER / name
+    return _BUNDLED / name

@@ -11,7 +11,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +39,7 @@ from ioe_router.scenario.schema import (
     Column,
 )
 
-_LICENCES: Final = resources.files("ioe_router.scenario") / "licences"
+_LICENCES: Final = Path(__file__).resolve().parent / "licences"
 
 
 def write_scenario(scenario: Scenario, path: str | Path) -> None:
