@@ -29,7 +29,7 @@ class NeighborConfig:
 
     node: NodeId
     attestation: Envelope  # signed by both ends
-    role: Role = Role.SIBLING
+    role: Role = Role.SIBLING  # what the neighbour is to this node's domain
     transit: Transit = Transit.PAID
     fee_micro_per_kwh: int = 0  # for energy of paths that this node tells the neighbour
 
@@ -39,12 +39,15 @@ class Timers:
     """Timer values in milliseconds (SPEC section 14 gives minimum, maximum and conformance profile)."""
 
     handshake_ms: int = 10_000
+    keepalive_ms: int = 20_000  # 0 leaves signs of life to the transport alone
     hold_ms: int = 45_000
     hold_step_ms: int = 1_000  # what each hop takes off
     commit_retry_ms: int = 2_000
     link_state_ms: int = 1_000  # at most one update per link and interval
     advert_ms: int = 500  # batching of improvements; reductions go at once
     path_lifetime_s: int = 172_800
+    offer_lifetime_max_s: int = 86_400
+    damping_half_life_s: int = 60  # an origin's count of offer changes halves in this time
     outcome_kept_s: int = 7_200
 
 
@@ -63,6 +66,8 @@ class Limits:
     keys: int = 8192
     attestations: int = 8192
     link_states: int = 65536
+    damping_suppress_updates: int = 12  # decayed count of changes above which improvements of an origin wait
+    damping_reuse_updates: int = 6  # and at which they go on again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,167 @@
+"""Keys and attestations that this node has verified, and who was sent which (SPEC sections 4 and 6).
+
+A node may judge a signature only by an operational key object that it holds,
+and a path only by the attestations of its links.  So both travel ahead of
+what needs them, once per session and neighbour: `Evidence` is the table of
+what is known here, `Prerequisites` is the memory of what each neighbour has
+been given since its session stands.
+
+Nothing is fetched on demand: an object whose evidence did not come with it is
+refused.  At a bound the table forgets what has expired and else refuses.
+"""
+
+from __future__ import annotations
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.outbox import Outbox
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import LinkAttestation, LinkKind, OperationalKey
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, node_id_of, object_id_of
+
+CLOCK_TOLERANCE_S = 60
+
+
+def link_of(attestation: LinkAttestation) -> LinkId:
+    """The id of the link that an attestation is about."""
+    return link_id_of(attestation.keeper, attestation.other, attestation.number)
+
+
+class Evidence:
+    """Operational keys by key bytes, attestations by object id and by link."""
+
+    def __init__(self, config: RouterConfig, own_key: Sealed[OperationalKey]) -> None:
+        """Knows the node's own key; everything else is learned."""
+        self._config = config
+        self._network_id = config.parameters.network_id
+        self.own_key = own_key
+        self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
+        self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
+        self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
+        self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
+
+    def learn_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
+        """Take a verified operational key. PeerError: other network, expired, from the future, table full."""
+        body = sealed.body
+        if body.operational_key in self._keys:
+            return
+        self._check_validity(body.network_id, body.issued_utc_s, body.expires_utc_s, now)
+        if len(self._keys) >= self._config.limits.keys:
+            own = self.own_key.body.operational_key
+            self._keys = {k: v for k, v in self._keys.items() if k == own or v.body.expires_utc_s > now.utc_s}
+        if len(self._keys) >= self._config.limits.keys:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of operational keys is full")
+        self._keys[body.operational_key] = sealed
+
+    def learn_attestation(self, sealed: Sealed[LinkAttestation], now: Now) -> None:
+        """Take a verified attestation. PeerError as for keys, or when it is not signed by both ends."""
+        if sealed.object_id in self._attestations:
+            return
+        body = sealed.body
+        self._check_validity(body.network_id, body.issued_utc_s, body.expires_utc_s, now)
+        if body.kind not in (LinkKind.RADIAL, LinkKind.CONTROLLED):
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "version 1 knows RADIAL and CONTROLLED links only")
+        if body.keeper == body.other or set(sealed.signers) != {body.keeper, body.other}:
+            raise PeerError(ErrorCode.WRONG_SIGNER, "an attestation is signed by the two ends of the link")
+        if len(self._attestations) >= self._config.limits.attestations:
+            self._drop_expired_attestations(now)
+        if len(self._attestations) >= self._config.limits.attestations:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link attestations is full")
+        self._attestations[sealed.object_id] = sealed
+        known = self._latest.get(link_of(body))
+        if known is None or body.serial > known.body.serial:
+            self._latest[link_of(body)] = sealed
+
+    def _drop_expired_attestations(self, now: Now) -> None:
+        self._attestations = {k: v for k, v in self._attestations.items() if v.body.expires_utc_s > now.utc_s}
+        self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
+
+    def _check_validity(self, network_id: str, issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
+        if network_id != self._network_id:
+            raise PeerError(ErrorCode.NETWORK_MISMATCH, f"valid in network {network_id!r}, not in this one")
+        if issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        if expires_utc_s <= now.utc_s:
+            raise PeerError(ErrorCode.EXPIRED, "its validity has ended")
+
+    def key(self, operational_key: bytes) -> Sealed[OperationalKey] | None:
+        """The object that certifies an operational key."""
+        return self._keys.get(operational_key)
+
+    def key_expires_utc_s(self, operational_key: bytes) -> int | None:
+        """End of validity of a key, None when it is not known."""
+        sealed = self._keys.get(operational_key)
+        return None if sealed is None else sealed.body.expires_utc_s
+
+    def signers_expire_utc_s(self, envelope: Envelope) -> int:
+        """Until when a signed object may be believed: the earliest end of its signers' keys.
+
+        0 for an object without a known signer, so that it counts as expired.
+        """
+        return min((self.key_expires_utc_s(s.key) or 0 for s in envelope.signatures), default=0)
+
+    def attestation(self, object_id: ObjectId) -> Sealed[LinkAttestation] | None:
+        """The attestation with this object id."""
+        return self._attestations.get(object_id)
+
+    def latest(self, link: LinkId) -> Sealed[LinkAttestation] | None:
+        """The attestation of a link with the highest serial."""
+        return self._latest.get(link)
+
+    def own_link(self, neighbor: NodeId) -> Sealed[LinkAttestation] | None:
+        """The configured attestation of the link to a neighbour, once it has been verified."""
+        object_id = self._own_links.get(neighbor)
+        return None if object_id is None else self._attestations.get(object_id)
+
+
+def owner_of(sealed: Sealed[OperationalKey]) -> NodeId:
+    """The node that an operational key belongs to."""
+    return node_id_of(sealed.body.identity_key)
+
+
+class Prerequisites:
+    """Sends evidence ahead of what needs it, once per neighbour and session."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Nobody has been sent anything."""
+        self._evidence = evidence
+        self._sent: dict[NodeId, set[bytes]] = {}
+
+    def forget(self, neighbor: NodeId) -> None:
+        """The session with a neighbour has ended."""
+        self._sent.pop(neighbor, None)
+
+    def send(
+        self, neighbor: NodeId, envelope: Envelope, out: Outbox, inside: tuple[Envelope, ...] = ()
+    ) -> None:
+        """Send `envelope` after the keys of its signers and of the signers of the objects `inside` it."""
+        sent = self._sent.setdefault(neighbor, set())
+        for signed in (envelope, *inside):
+            self._send_keys(neighbor, signed, sent, out)
+        out.send(neighbor, envelope)
+
+    def send_attestation(self, neighbor: NodeId, object_id: ObjectId, out: Outbox) -> None:
+        """Make sure that a neighbour has an attestation; one that is not known here is left out."""
+        sent = self._sent.setdefault(neighbor, set())
+        sealed = self._evidence.attestation(object_id)
+        if object_id in sent or sealed is None:
+            return
+        self._send_keys(neighbor, sealed.envelope, sent, out)
+        sent.add(object_id)
+        out.send(neighbor, sealed.envelope)
+
+    def send_own_key(self, neighbor: NodeId, out: Outbox) -> None:
+        """Open a session: the node's own key comes before everything else."""
+        self._send_key(neighbor, self._evidence.own_key, self._sent.setdefault(neighbor, set()), out)
+
+    def _send_keys(self, neighbor: NodeId, envelope: Envelope, sent: set[bytes], out: Outbox) -> None:
+        for signature in envelope.signatures:
+            key = self._evidence.key(signature.key)
+            if key is not None and signature.key not in sent:
+                self._send_key(neighbor, key, sent, out)
+
+    def _send_key(self, neighbor: NodeId, key: Sealed[OperationalKey], sent: set[bytes], out: Outbox) -> None:
+        if key.body.operational_key not in sent:
+            sent.add(key.body.operational_key)
+            out.send(neighbor, key.envelope)

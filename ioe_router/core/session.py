@@ -1,0 +1,353 @@
+"""Sessions with neighbours: handshake, frame numbers, signs of life, closing (SPEC section 6).
+
+As soon as the transport stands, each side sends its operational key and a
+HELLO; each checks the other's HELLO against its own configuration and answers
+with a proof that names both HELLOs, so that neither can be replayed or
+changed.  From then on every frame carries the session id, which both sides
+derive from the two HELLOs, and a number without gaps.
+
+What is decided here: whether a HELLO is acceptable, whether a frame is the
+next one, when a session ends.  What is not: frame signatures (codec), the
+transport's own liveness (adapter), what is told to a neighbour (routing.py).
+
+A refused handshake closes the session and then raises the PeerError that says
+why; the shell may dial again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ioe_router.config import NeighborConfig, RouterConfig
+from ioe_router.core.entropy import EntropySource, jittered_ms
+from ioe_router.core.events import NeighborDown, NeighborUp
+from ioe_router.core.evidence import Evidence, Prerequisites
+from ioe_router.core.hello import (
+    CLOCK_ERROR_MAX_MS,
+    NONCE_BYTES,
+    check_epochs,
+    check_hello,
+    own_hello,
+    session_id_of,
+)
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.session_fsm import SessionEvent, SessionState, advance
+from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.discovery import (
+    Close,
+    Hello,
+    Keepalive,
+    LinkAttestation,
+    SessionProof,
+)
+from ioe_router.model.envelope import Frame, Sealed, Sealer
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId
+
+CLOSE_TEXT_BYTES: Final = 128
+_KEY_EXPIRED: Final = "the neighbour's operational key has expired; renew it there"
+
+
+@dataclass(slots=True)
+class _Session:
+    """One neighbour; everything but `seen_epoch` starts anew with each transport."""
+
+    neighbor: NeighborConfig
+    state: SessionState = SessionState.IDLE
+    dialer: bool = False
+    hello: Sealed[Hello] | None = None
+    peer_hello: Sealed[Hello] | None = None
+    sent_seq: int = 0
+    received_seq: int = 0
+    handshake_until_ns: int = 0
+    check_at_ns: int = 0  # next sign of life, or the end of the neighbour's key
+    silent_at_seq: int = 0  # nothing was sent since the last check if `sent_seq` still is this
+    proved: bool = False
+    seen_epoch: int = 0
+    closed: tuple[ErrorCode, str] | None = None
+
+    def reset(self) -> None:
+        """Forget the transport that has gone."""
+        self.hello = self.peer_hello = self.closed = None
+        self.sent_seq = self.received_seq = self.silent_at_seq = 0
+        self.proved = False
+
+    def proof(self) -> SessionProof | None:
+        """What both sides have to prove, once both HELLOs are known."""
+        if self.hello is None or self.peer_hello is None:
+            return None
+        mine, theirs = self.hello.object_id, self.peer_hello.object_id
+        dialer, listener = (mine, theirs) if self.dialer else (theirs, mine)
+        return SessionProof(dialer_hello=dialer, listener_hello=listener)
+
+    def session_id(self) -> bytes:
+        """The session id, empty while only one HELLO is known."""
+        proof = self.proof()
+        return b"" if proof is None else session_id_of(proof.dialer_hello, proof.listener_hello)
+
+
+class Sessions:
+    """The sessions with all configured neighbours."""
+
+    def __init__(
+        self,
+        config: RouterConfig,
+        sealer: Sealer,
+        entropy: EntropySource,
+        evidence: Evidence,
+        prerequisites: Prerequisites,
+    ) -> None:
+        """All sessions IDLE; `start` before the first `up`."""
+        self._config = config
+        self._sealer = sealer
+        self._entropy = entropy
+        self._evidence = evidence
+        self._prerequisites = prerequisites
+        self._epoch = 0
+        self._sessions = {n.node: _Session(n) for n in config.neighbors}
+
+    # ------------------------------------------------------------- handshake
+    def start(self, epoch: int) -> None:
+        """Set the epoch that HELLOs state."""
+        self._epoch = epoch
+
+    def up(self, neighbor: NodeId, dialer: bool, now: Now, out: Outbox) -> None:
+        """The transport stands: send key and HELLO. UsageError if it already stood."""
+        session = self._sessions.get(neighbor)
+        if session is None:
+            out.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
+            raise PeerError(ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
+        session.state = advance(session.state, SessionEvent.UP)
+        session.reset()
+        session.dialer = dialer
+        session.handshake_until_ns = now.after_ms(self._config.timers.handshake_ms)
+        hello = own_hello(
+            self._config,
+            session.neighbor,
+            epoch=self._epoch,
+            last_seen_epoch=session.seen_epoch,
+            nonce=self._entropy.token(NONCE_BYTES),
+            now=now,
+        )
+        session.hello = self._sealer.seal(hello)
+        self._prerequisites.forget(neighbor)
+        self._prerequisites.send_own_key(neighbor, out)
+        self._prerequisites.send(neighbor, session.hello.envelope, out)
+
+    def hello(self, neighbor: NodeId, sealed: Sealed[Hello], now: Now, out: Outbox) -> None:
+        """Check the neighbour's HELLO and answer with the proof. PeerError: refused and closed."""
+        session = self._session(neighbor)
+        following = advance(session.state, SessionEvent.HELLO)
+        try:
+            check_hello(self._config, session.neighbor, sealed, now)
+            check_epochs(sealed.body, seen_epoch=session.seen_epoch, own_epoch=self._epoch)
+            if self._evidence.signers_expire_utc_s(sealed.envelope) <= now.utc_s:
+                raise PeerError(ErrorCode.KEY_EXPIRED, _KEY_EXPIRED)
+            self._adopt_link(session, now)
+        except PeerError as error:
+            self.close(neighbor, error.code, error.detail, out)
+            raise
+        session.state = following
+        session.peer_hello = sealed
+        proof = session.proof()
+        if proof is not None:
+            self._prerequisites.send(neighbor, self._sealer.seal(proof).envelope, out)
+
+    def _adopt_link(self, session: _Session, now: Now) -> None:
+        """Verify the attestation of the link now that both ends' keys are known."""
+        neighbor = session.neighbor
+        if self._evidence.own_link(neighbor.node) is None:
+            sealed = self._sealer.open(neighbor.attestation, LinkAttestation)
+            if {sealed.body.keeper, sealed.body.other} != {self._config.node, neighbor.node}:
+                raise PeerError(ErrorCode.UNKNOWN_LINK, "the configured attestation names other nodes")
+            self._evidence.learn_attestation(sealed, now)
+        attestation = self._evidence.own_link(neighbor.node)
+        if attestation is None or attestation.body.expires_utc_s <= now.utc_s:
+            raise PeerError(
+                ErrorCode.UNKNOWN_LINK, "the attestation of the link has expired; renew it with both ends"
+            )
+
+    def proof(self, neighbor: NodeId, sealed: Sealed[SessionProof], now: Now, out: Outbox) -> None:
+        """Check the neighbour's proof; the session is then ESTABLISHED. PeerError: refused and closed."""
+        session = self._session(neighbor)
+        following = advance(session.state, SessionEvent.PROOF)
+        problem = _proof_problem(session, sealed)
+        if problem is not None:
+            self.close(neighbor, problem.code, problem.detail, out)
+            raise problem
+        session.state, session.proved = following, True
+        if session.peer_hello is not None:
+            session.seen_epoch = session.peer_hello.body.epoch
+        self._arm(session, now)
+        out.emit(NeighborUp(neighbor=neighbor))
+
+    # ------------------------------------------------------------- ending
+    def close(self, neighbor: NodeId, code: ErrorCode, text: str, out: Outbox) -> None:
+        """Tell the neighbour why, then ask the shell to close. No effect while IDLE or CLOSING."""
+        session = self._session(neighbor)
+        if session.state in (SessionState.IDLE, SessionState.CLOSING):
+            return
+        session.state = advance(session.state, SessionEvent.CLOSE)
+        session.closed = (code, text)
+        self._prerequisites.send(
+            neighbor, self._sealer.seal(Close(code=code, text=_short(text))).envelope, out
+        )
+        out.close(neighbor, code, text)
+
+    def close_all(self, code: ErrorCode, text: str, out: Outbox) -> None:
+        """End all sessions in good order."""
+        for neighbor in self._sessions:
+            self.close(neighbor, code, text, out)
+
+    def peer_close(self, neighbor: NodeId, sealed: Sealed[Close], out: Outbox) -> None:
+        """The neighbour ends the session; its reason becomes that of NeighborDown."""
+        session = self._session(neighbor)
+        if session.state in (SessionState.IDLE, SessionState.CLOSING):
+            return
+        session.state = advance(session.state, SessionEvent.CLOSE)
+        session.closed = (sealed.body.code, sealed.body.text)
+        out.close(neighbor, sealed.body.code, sealed.body.text)
+
+    def down(self, neighbor: NodeId, code: ErrorCode, reason: str, out: Outbox) -> bool:
+        """The transport is gone. Emits NeighborDown; True if there was one (then withdraw what was heard)."""
+        session = self._session(neighbor)
+        before = session.state
+        session.state = advance(before, SessionEvent.DOWN)
+        if before is SessionState.IDLE:
+            return False
+        code, reason = session.closed or (code, reason)
+        session.reset()
+        self._prerequisites.forget(neighbor)
+        out.emit(NeighborDown(neighbor=neighbor, code=code, reason=reason))
+        return True
+
+    # ------------------------------------------------------------- frames
+    def session_id(self, neighbor: NodeId) -> bytes:
+        """What an outgoing frame names: the session id once ESTABLISHED, else nothing."""
+        session = self._session(neighbor)
+        return session.session_id() if session.proved else b""
+
+    def next_frame_seq(self, neighbor: NodeId) -> int:
+        """The number of the next outgoing frame, from 1; counts up with every call."""
+        session = self._session(neighbor)
+        session.sent_seq += 1
+        return session.sent_seq
+
+    def check_frame(self, neighbor: NodeId, frame: Frame) -> None:
+        """Check that this is the neighbour's next frame. PeerError REPLAYED: the session is of no more use.
+
+        The session id is expected from the neighbour's first frame after its
+        proof on, and allowed as soon as both HELLOs are known.
+        """
+        session = self._session(neighbor)
+        expected = session.session_id()
+        allowed = (expected,) if session.state is SessionState.ESTABLISHED else (b"", expected)
+        if session.state is SessionState.CLOSING:
+            allowed = (frame.session,)
+        if frame.session not in allowed:
+            raise PeerError(ErrorCode.REPLAYED, "the frame names another session")
+        if frame.seq != session.received_seq + 1:
+            raise PeerError(
+                ErrorCode.REPLAYED, f"frame number {frame.seq} instead of {session.received_seq + 1}"
+            )
+        session.received_seq = frame.seq
+
+    def frame_key(self, neighbor: NodeId) -> bytes | None:
+        """The operational key that signs the neighbour's frames, None before its HELLO."""
+        hello = self._session(neighbor).peer_hello
+        return None if hello is None else hello.envelope.signatures[0].key
+
+    # ------------------------------------------------------------- time
+    def keepalive(self, neighbor: NodeId, sealed: Sealed[Keepalive], now: Now, out: Outbox) -> None:
+        """Check the neighbour's clock and count. PeerError: clock too far off (closed), or a wrong count."""
+        session = self._session(neighbor)
+        if sealed.body.received_seq > session.sent_seq:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "acknowledges a frame that was never sent")
+        if abs(sealed.body.clock_utc_ms - now.utc_ms) > CLOCK_ERROR_MAX_MS:
+            text = "the clocks have drifted apart by more than 60 s; synchronise them"
+            self.close(neighbor, ErrorCode.CLOCK_UNSYNCED, text, out)
+            raise PeerError(ErrorCode.CLOCK_UNSYNCED, text)
+
+    def deadline_ns(self) -> int | None:
+        """The next handshake or keepalive deadline."""
+        return min(
+            (at for s in self._sessions.values() if (at := self._deadline_of(s)) is not None), default=None
+        )
+
+    def _deadline_of(self, session: _Session) -> int | None:
+        if session.state in (SessionState.HELLO_SENT, SessionState.PROOF_SENT):
+            return session.handshake_until_ns
+        return session.check_at_ns if session.state is SessionState.ESTABLISHED else None
+
+    def due(self, now: Now, out: Outbox) -> None:
+        """Close handshakes that took too long and sessions whose key has ended; send signs of life."""
+        for neighbor, session in self._sessions.items():
+            at = self._deadline_of(session)
+            if at is None or at > now.monotonic_ns:
+                continue
+            if session.state is not SessionState.ESTABLISHED:
+                text = f"no complete handshake within {self._config.timers.handshake_ms} ms"
+                self.close(neighbor, ErrorCode.KEEPALIVE_TIMEOUT, text, out)
+            elif self._key_left_ms(session, now) <= 0:
+                self.close(neighbor, ErrorCode.KEY_EXPIRED, _KEY_EXPIRED, out)
+            else:
+                self._keep_alive(session, now, out)
+
+    def _keep_alive(self, session: _Session, now: Now, out: Outbox) -> None:
+        silent = session.sent_seq == session.silent_at_seq
+        self._arm(session, now)
+        if silent and self._config.timers.keepalive_ms:
+            body = Keepalive(received_seq=session.received_seq, clock_utc_ms=now.utc_ms)
+            out.send(session.neighbor.node, self._sealer.seal(body).envelope)
+            session.silent_at_seq += 1  # the frame that carries it
+
+    def _arm(self, session: _Session, now: Now) -> None:
+        session.silent_at_seq = session.sent_seq
+        wait_ms = self._key_left_ms(session, now)
+        if self._config.timers.keepalive_ms:
+            wait_ms = min(wait_ms, jittered_ms(self._entropy, self._config.timers.keepalive_ms))
+        session.check_at_ns = now.after_ms(wait_ms)
+
+    def _key_left_ms(self, session: _Session, now: Now) -> int:
+        hello = session.peer_hello
+        ends_s = 0 if hello is None else self._evidence.signers_expire_utc_s(hello.envelope)
+        return ends_s * MS_PER_S - now.utc_ms
+
+    # ------------------------------------------------------------- views
+    def state(self, neighbor: NodeId) -> SessionState:
+        """Where the session with a neighbour stands."""
+        return self._session(neighbor).state
+
+    def established(self, neighbor: NodeId) -> bool:
+        """Whether objects other than those of the handshake may be exchanged."""
+        session = self._sessions.get(neighbor)
+        return session is not None and session.state is SessionState.ESTABLISHED
+
+    def established_neighbors(self) -> tuple[NodeId, ...]:
+        """All neighbours with an established session, in configuration order."""
+        return tuple(filter(self.established, self._sessions))
+
+    def _session(self, neighbor: NodeId) -> _Session:
+        session = self._sessions.get(neighbor)
+        if session is None:
+            raise UsageError(
+                f"node {neighbor.hex()[:12]} is not configured as a neighbour; add it to the configuration"
+            )
+        return session
+
+
+def _proof_problem(session: _Session, sealed: Sealed[SessionProof]) -> PeerError | None:
+    hello = session.peer_hello
+    if sealed.signers != (session.neighbor.node,):
+        return PeerError(ErrorCode.IDENTITY_MISMATCH, "the proof is signed by another node")
+    if hello is None or sealed.envelope.signatures[0].key != hello.envelope.signatures[0].key:
+        return PeerError(ErrorCode.WRONG_SIGNER, "the proof is signed with another key than the HELLO")
+    if sealed.body != session.proof():
+        return PeerError(ErrorCode.REPLAYED, "the proof names other HELLOs than those of this session")
+    return None
+
+
+def _short(text: str) -> str:
+    """`text` cut to what a Close may carry."""
+    return text.encode()[:CLOSE_TEXT_BYTES].decode(errors="ignore")
