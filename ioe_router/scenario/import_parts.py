@@ -66,7 +66,8 @@ def with_limits(
 ) -> tuple[Bus, ...]:
     """Buses whose limits admit the rated power of what is connected, rounded up to 1 kW.
 
-    At the slack bus the limit is what its links can carry.
+    Every bus may import at least 1 kW: its router buys the standing losses of its
+    links there. At the slack bus the limit is what its links can carry.
     """
     return tuple(_limited(bus, links, assets, bus.name == slack) for bus in buses)
 
@@ -81,6 +82,7 @@ def _limited(bus: Bus, links: Sequence[ScenarioLink], assets: Sequence[Asset], i
         both = sum(item.p_max_w for item in here if item.kind is AssetKind.BATTERY)
         import_w = both + sum(item.p_max_w for item in here if item.kind in CONSUMERS)
         export_w = both + sum(item.p_max_w for item in here if _produces(item.kind))
+    import_w = max(import_w, _ROUND_W)
     return replace(bus, import_limit_w=_round_up(import_w), export_limit_w=_round_up(export_w))
 
 
