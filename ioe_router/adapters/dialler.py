@@ -1,0 +1,203 @@
+"""Opening the stream to one neighbour, again and again (SPEC section 5).
+
+Who dials: a node dials every neighbour whose address it knows.  The higher
+node id waits a moment first, for the lower one normally dials; when only one
+side has an address, that side is the one that dials.  After an end or a
+failure the dialler waits, each time longer, with jitter, so that many
+neighbours of a restarted node do not come at once.  When a dial fails, it
+finds out why and says so once.
+
+Each attempt has its own channel: it takes the newest TLS leaf, shares no
+connection with another neighbour, and gRPC's own back-off does not mix in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from cryptography import x509
+
+from ioe_router.adapters.certificates import Leaf
+from ioe_router.adapters.peer_server import METHOD, SERVICE, split_address
+from ioe_router.adapters.peer_stream import Ended, of_status
+from ioe_router.adapters.peer_table import PeerTable
+from ioe_router.adapters.tls import channel_credentials, channel_options
+from ioe_router.adapters.tls_failure import Dial, explain_tls_failure
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import NodeId
+
+_RANDOM: Final = secrets.SystemRandom()
+_MS_PER_S: Final = 1_000
+
+Call = grpc.aio.StreamStreamCall[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Waiting times of a dialler, milliseconds; each wait is drawn between half of it and all of it."""
+
+    grace_ms: int = 3_000  # how long the higher node id leaves the first dial to the lower one
+    first_ms: int = 500
+    longest_ms: int = 15_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """How a node treats its connections; `keepalive_ms` without a sign of life thrice is the end of one."""
+
+    keepalive_ms: int = 5_000
+    patience: Patience = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A configured neighbour as the transport sees it: its pinned CA and, if known, its address."""
+
+    node: NodeId
+    ca: x509.Certificate
+    address: str | None  # host:port
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A dial that failed; `lasting_ms` is how long the same code has come back."""
+
+    neighbor: NodeId
+    code: ErrorCode
+    sentence: str
+    lasting_ms: int
+
+
+class Dialler:
+    """Keeps a stream to one neighbour. `run` it as a task, cancel it to stop."""
+
+    def __init__(
+        self,
+        table: PeerTable,
+        peer: Peer,
+        *,
+        leaf: Callable[[], Leaf],
+        transport: Transport,
+        on_trouble: Callable[[Trouble], None],
+        wall_utc_s: Callable[[], int],
+    ) -> None:
+        self._table = table
+        self._neighbor = peer.node
+        self._address = peer.address or ""
+        self._host, self._port = split_address(self._address)
+        self._ca = peer.ca
+        self._leaf = leaf
+        self._keepalive_ms = transport.keepalive_ms
+        self._patience = transport.patience
+        self._on_trouble = on_trouble
+        self._wall_utc_s = wall_utc_s
+        self._channel: grpc.aio.Channel | None = None
+        self._failures = 0
+        self._trouble_since: tuple[ErrorCode, float] | None = None
+        table.diallers[peer.node] = self
+
+    @property
+    def opening(self) -> bool:
+        """Whether the connection stands but the neighbour has not yet taken the stream."""
+        return self._channel is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY
+
+    async def run(self) -> None:
+        """Dial whenever there is no live stream, for ever."""
+        if self._table.node > self._neighbor:
+            await asyncio.sleep(self._patience.grace_ms / _MS_PER_S)
+        while True:
+            await self._table.wait_until_free(self._neighbor)
+            await asyncio.sleep(self._pause_s())
+            if not self._table.is_live(self._neighbor):
+                await self._attempt()
+
+    def _pause_s(self) -> float:
+        if self._failures == 0:
+            return 0.0
+        longest = min(self._patience.longest_ms, self._patience.first_ms << min(self._failures - 1, 16))
+        return _RANDOM.uniform(longest / 2, longest) / _MS_PER_S
+
+    async def _attempt(self) -> None:
+        """One channel, one stream; returns when the stream is over or could not be opened."""
+        leaf = self._leaf()
+        options = channel_options(self._neighbor, self._keepalive_ms)
+        channel = grpc.aio.secure_channel(self._address, channel_credentials(leaf, self._ca), options)
+        call: Call = channel.stream_stream(f"/{SERVICE}/{METHOD}")()
+        try:
+            if await self._open(channel, call, leaf):
+                ended = await self._table.serve(self._neighbor, _ClientWire(call), dialer=True)
+                self._failures = 1  # the next dial waits a little, whoever ended this one
+                self._report(ended)
+        finally:
+            self._channel = None
+            call.cancel()
+            await channel.close()
+
+    async def _open(self, channel: grpc.aio.Channel, call: Call, leaf: Leaf) -> bool:
+        """Wait for the neighbour to take the stream; False when it did not or came to us meanwhile."""
+        self._channel = channel
+        try:
+            await call.wait_for_connection()
+        except grpc.aio.AioRpcError as error:
+            if not self._table.is_live(self._neighbor):
+                self._failures += 1
+                self._report(await self._explain(error, leaf))
+            return False
+        finally:
+            self._channel = None
+        self._trouble_since = None
+        return not self._table.is_live(self._neighbor)
+
+    async def _explain(self, error: grpc.aio.AioRpcError, leaf: Leaf) -> Ended:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return Ended(ErrorCode.VERSION_MISMATCH, f"{self._address} is no energy router of this version")
+        ended = of_status(error.code(), error.details() or "")
+        if ended.code is not ErrorCode.NEIGHBOR_LOST:
+            return ended
+        dial = Dial(
+            host=self._host,
+            port=self._port,
+            neighbor=self._neighbor,
+            ca=self._ca,
+            leaf=leaf,
+            utc_s=self._wall_utc_s(),
+        )
+        return Ended(ErrorCode.NEIGHBOR_LOST, await asyncio.to_thread(explain_tls_failure, dial))
+
+    def _report(self, ended: Ended) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._trouble_since is None or self._trouble_since[0] is not ended.code:
+            self._trouble_since = (ended.code, now)
+        lasting_ms = int((now - self._trouble_since[1]) * _MS_PER_S)
+        self._on_trouble(Trouble(self._neighbor, ended.code, ended.reason, lasting_ms))
+
+
+class _ClientWire:
+    """The dialler's end of a stream."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def open(self) -> None:
+        """Nothing to say: the neighbour has taken the stream."""
+
+    async def read(self) -> object:
+        message = await self._call.read()
+        if isinstance(message, bytes):
+            return message
+        code, details = await self._call.code(), await self._call.details()
+        if code is not grpc.StatusCode.OK:
+            raise grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
+        return message
+
+    async def write(self, message: bytes) -> None:
+        await self._call.write(message)
+
+    async def part(self) -> bool:
+        await self._call.done_writing()
+        return True

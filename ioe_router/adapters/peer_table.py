@@ -1,0 +1,107 @@
+"""Which neighbour has a live stream, and which of two streams survives (SPEC section 5).
+
+One stream per pair of neighbours:
+
+- a second stream of a neighbour whose first still lives is refused with
+  DUPLICATE_IDENTITY; the first is declared dead by its keepalive, not by the
+  appearance of another;
+- when both sides dial at once, the stream of the lower node id survives: that
+  side refuses the other's with CONFLICT, the other drops its own attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
+
+from ioe_router.adapters.peer_stream import Ended, Inbox, PeerStream, Traffic, Wire
+from ioe_router.core.inputs import SessionDown, SessionUp
+from ioe_router.model.bech32m import node_short
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import NodeId
+
+
+class Opening(Protocol):
+    """A dialler, as far as the table has to know."""
+
+    @property
+    def opening(self) -> bool:
+        """Whether a stream to the neighbour is being opened at this moment."""
+        ...
+
+
+class PeerTable:
+    """The live streams of one node; SendFrame and CloseSession end up here."""
+
+    def __init__(self, node: NodeId, neighbors: Iterable[NodeId], inbox: Inbox) -> None:
+        self.node = node
+        self.refused: Counter[ErrorCode] = Counter()
+        self.diallers: dict[NodeId, Opening] = {}
+        self.totals = {neighbor: Traffic() for neighbor in neighbors}
+        self._inbox = inbox
+        self._streams: dict[NodeId, PeerStream] = {}
+        self._free = {neighbor: asyncio.Event() for neighbor in self.totals}
+        for event in self._free.values():
+            event.set()
+
+    def is_live(self, neighbor: NodeId) -> bool:
+        """Whether a stream to the neighbour stands."""
+        return neighbor in self._streams
+
+    async def wait_until_free(self, neighbor: NodeId) -> None:
+        """Return once no stream to the neighbour stands."""
+        await self._free[neighbor].wait()
+
+    def refusal(self, neighbor: NodeId) -> Ended | None:
+        """Why an incoming stream of the neighbour may not stand, or None when it may."""
+        if self.is_live(neighbor):
+            reason = (
+                f"a session with {node_short(neighbor)} is up already; "
+                "if that one is dead it will be given up soon, else stop the second node with this identity"
+            )
+            return self._refuse(ErrorCode.DUPLICATE_IDENTITY, reason)
+        dialler = self.diallers.get(neighbor)
+        if dialler is not None and dialler.opening and self.node < neighbor:
+            return self._refuse(
+                ErrorCode.CONFLICT, "both dialled at once; the stream of the lower node id stands"
+            )
+        return None
+
+    def _refuse(self, code: ErrorCode, reason: str) -> Ended:
+        self.refused[code] += 1
+        return Ended(code, reason)
+
+    async def serve(self, neighbor: NodeId, wire: Wire, *, dialer: bool) -> Ended:
+        """Make the stream the neighbour's live one and carry its frames until it is over."""
+        stream = PeerStream(
+            neighbor=neighbor, dialer=dialer, wire=wire, inbox=self._inbox, total=self.totals[neighbor]
+        )
+        self._streams[neighbor] = stream
+        self._free[neighbor].clear()
+        self._inbox.submit(SessionUp(neighbor=neighbor, dialer=dialer))
+        ended = Ended(ErrorCode.SHUTTING_DOWN, "this node is shutting down")
+        try:
+            ended = await stream.run()
+        finally:
+            del self._streams[neighbor]
+            self._free[neighbor].set()
+            self._inbox.submit(SessionDown(neighbor=neighbor, code=ended.code, reason=ended.reason))
+        return ended
+
+    def send(self, neighbor: NodeId, frame: bytes) -> None:
+        """Queue a frame for a neighbour; without a live stream it is lost, as on a cut wire."""
+        stream = self._streams.get(neighbor)
+        if stream is not None:
+            stream.send(frame)
+
+    def close(self, neighbor: NodeId, code: ErrorCode, reason: str) -> None:
+        """End the neighbour's stream after what is queued has gone out."""
+        stream = self._streams.get(neighbor)
+        if stream is not None:
+            stream.close(code, reason)
+
+    def live(self) -> tuple[PeerStream, ...]:
+        """The live streams."""
+        return tuple(self._streams.values())
