@@ -1,0 +1,74 @@
+"""Frames (SPEC section 5): the unit of writing on a peer stream, signed once for all it carries.
+
+A frame that cannot be read is lost as a whole; an object in it that cannot be
+opened is refused alone.  Before the session stands frames carry no signature
+and only those objects that establish it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ioe_router.codec import bounds, mapping
+from ioe_router.codec.bound_tables import ENVELOPE_BYTES, FRAME_BYTES
+from ioe_router.codec.registry import REGISTRY
+from ioe_router.codec.signing import Signer, frame_input, verify
+from ioe_router.model.envelope import Envelope, Frame, Signature
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+
+NO_SESSION: Final = b""
+
+
+def encode_frame(
+    network_id: str, session: bytes, seq: int, envelopes: Sequence[Envelope], signer: Signer | None
+) -> bytes:
+    """The bytes of one frame; `signer` is None exactly when there is no session yet (`NO_SESSION`).
+
+    Raises UsageError when the frame would break a limit.
+    """
+    signature = None
+    if signer is not None and envelopes:
+        data = frame_input(network_id, session, seq, envelopes)
+        signature = Signature(key=signer.public_key, signature=signer.sign(data))
+    frame = Frame(session=session, seq=seq, envelopes=tuple(envelopes), signature=signature)
+    try:
+        _judge(frame)
+    except PeerError as error:
+        raise UsageError(f"cannot send this frame: {error.detail}") from None
+    data = mapping.encode(frame)
+    if len(data) > FRAME_BYTES:
+        raise UsageError(f"a frame of {len(data)} bytes is above {FRAME_BYTES}; send fewer envelopes at once")
+    return data
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame in `data`, not yet verified. Raises PeerError; the whole frame is then lost."""
+    if len(data) > FRAME_BYTES:
+        raise PeerError(ErrorCode.TOO_LARGE, f"a frame of {len(data)} bytes")
+    frame = mapping.decode(Frame, data)
+    _judge(frame)
+    return frame
+
+
+def verify_frame(network_id: str, frame: Frame, neighbor_key: bytes) -> None:
+    """Raise PeerError unless the frame is signed by `neighbor_key`, the session's operational key."""
+    if frame.signature is None:
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "a frame without signature inside a session")
+    if frame.signature.key != neighbor_key:
+        raise PeerError(ErrorCode.WRONG_SIGNER, "a frame signed by another key than the session's")
+    if not verify(frame.signature, frame_input(network_id, frame.session, frame.seq, frame.envelopes)):
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "a frame with an invalid signature")
+
+
+def _judge(frame: Frame) -> None:
+    for envelope in frame.envelopes:
+        if len(envelope.signed) > ENVELOPE_BYTES:
+            raise PeerError(ErrorCode.TOO_LARGE, f"an envelope of {len(envelope.signed)} bytes in a frame")
+    bounds.check(frame)
+    if (frame.session == NO_SESSION) != (frame.signature is None):
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "a frame has a signature exactly when it has a session")
+    if frame.signature is None:
+        for envelope in frame.envelopes:
+            if not REGISTRY[envelope.type].unsigned_frame:
+                raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} before the session stands")

@@ -1,0 +1,141 @@
+"""Operational keys: how they are certified and which node they speak for (SPEC section 4).
+
+An OPERATIONAL_KEY carries two signatures: of the identity key, which certifies, and of the
+certified key, which proves possession.  Without the second a node could
+certify somebody else's operational key as its own and be taken for the signer
+of objects that name none.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ioe_router.codec import bounds, mapping
+from ioe_router.codec.registry import REGISTRY
+from ioe_router.codec.signing import Signer, key_is_sound, signature_input
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import OperationalKey
+from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId, node_id_of, object_id_of
+
+FUTURE_TOLERANCE_S: Final = 60
+LIFETIME_MAX_S: Final = 90 * 86_400
+KEYS_PER_NODE: Final = 4  # one in use, one for the overlap of a rotation, and two to spare
+
+
+def certify(body: OperationalKey, *, identity: Signer, operational: Signer) -> Sealed[OperationalKey]:
+    """The OPERATIONAL_KEY object that both keys sign. Raises UsageError when the keys are not those named."""
+    if (body.identity_key, body.operational_key) != (identity.public_key, operational.public_key):
+        raise UsageError("the certificate names other keys than those that sign it; pass the named keys")
+    try:
+        bounds.check(body)
+    except PeerError as error:
+        raise UsageError(f"cannot certify: {error.detail}") from None
+    signed = mapping.encode(body)
+    data = signature_input(body.network_id, REGISTRY[ObjectType.OPERATIONAL_KEY].message, signed)
+    signatures = tuple(
+        Signature(key=one.public_key, signature=one.sign(data)) for one in (identity, operational)
+    )
+    return Sealed(
+        object_id=object_id_of(signed),
+        body=body,
+        signers=(node_id_of(body.identity_key),),
+        envelope=Envelope(type=ObjectType.OPERATIONAL_KEY, signed=signed, signatures=signatures),
+    )
+
+
+class KeyRing:
+    """Which node each known operational key speaks for, and until when."""
+
+    def __init__(self, *, network_id: str, limit: int) -> None:
+        """`limit` keys at most (Limits.keys); a full ring refuses, after it has dropped what has expired."""
+        self.network_id: Final = network_id
+        self._limit = limit
+        self._keys: dict[bytes, tuple[NodeId, int]] = {}  # operational key -> node, expires_utc_s
+        self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
+
+    def __len__(self) -> int:
+        """Number of operational keys held."""
+        return len(self._keys)
+
+    def learn(self, sealed: Sealed[OperationalKey], now: Now) -> NodeId:
+        """Take in a verified certificate and return its node. The same one again changes nothing.
+
+        Raises PeerError: NETWORK_MISMATCH, FROM_FUTURE, KEY_EXPIRED, OUT_OF_BOUNDS (lifetime), STALE
+        (serial), EQUIVOCATION (same serial, other content), CONFLICT (key of another node), LIMIT_REACHED.
+        """
+        body, node = sealed.body, node_id_of(sealed.body.identity_key)
+        held = self._certificates.get(node, {})
+        known = held.get(body.operational_key)
+        if known is not None and known.object_id == sealed.object_id:
+            return node
+        self._judge_times(body, now)
+        self._judge_serial(sealed, held)
+        owner = self._keys.get(body.operational_key)
+        if owner is not None and owner[0] != node:
+            raise PeerError(ErrorCode.CONFLICT, "the operational key is certified for another node")
+        if owner is None:
+            self._make_room(node, now)
+        self._keys[body.operational_key] = (node, body.expires_utc_s)
+        self._certificates.setdefault(node, {})[body.operational_key] = sealed
+        return node
+
+    def node_of(self, key: bytes, now: Now) -> NodeId:
+        """The node that an operational key speaks for. Raises PeerError UNKNOWN_KEY or KEY_EXPIRED."""
+        found = self._keys.get(key)
+        if found is None:
+            raise PeerError(ErrorCode.UNKNOWN_KEY, f"no certificate for the key {key.hex()[:16]}")
+        node, expires_utc_s = found
+        if expires_utc_s <= now.utc_s:
+            raise PeerError(ErrorCode.KEY_EXPIRED, f"the key {key.hex()[:16]} expired at {expires_utc_s}")
+        return node
+
+    def certificate(self, key: bytes) -> Sealed[OperationalKey] | None:
+        """The certificate of an operational key, to be told to neighbours; None when not known."""
+        found = self._keys.get(key)
+        return self._certificates[found[0]][key] if found is not None else None
+
+    def _judge_times(self, body: OperationalKey, now: Now) -> None:
+        if body.network_id != self.network_id:
+            raise PeerError(ErrorCode.NETWORK_MISMATCH, f"a key of the network {body.network_id}")
+        if body.issued_utc_s > now.utc_s + FUTURE_TOLERANCE_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, f"a key issued at {body.issued_utc_s}")
+        if body.expires_utc_s <= now.utc_s:
+            raise PeerError(ErrorCode.KEY_EXPIRED, f"a key that expired at {body.expires_utc_s}")
+        if body.expires_utc_s - body.issued_utc_s > LIFETIME_MAX_S:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"a key valid for more than {LIFETIME_MAX_S} s")
+
+    def _judge_serial(
+        self, sealed: Sealed[OperationalKey], held: dict[bytes, Sealed[OperationalKey]]
+    ) -> None:
+        highest = max((one.body.serial for one in held.values()), default=0)
+        serial = sealed.body.serial
+        if serial < highest:
+            raise PeerError(ErrorCode.STALE, f"a key with serial {serial}, after {highest}")
+        if serial == highest:
+            raise PeerError(ErrorCode.EQUIVOCATION, f"two certificates with serial {serial}")
+
+    def _make_room(self, node: NodeId, now: Now) -> None:
+        """Refuse what does not fit. Expired keys go first; each node's latest stays, for its serial."""
+        if len(self._keys) >= self._limit or len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
+            self._drop_expired(now)
+        if len(self._keys) >= self._limit:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"{self._limit} keys are known")
+        if len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"{KEYS_PER_NODE} keys of this node are valid")
+
+    def _drop_expired(self, now: Now) -> None:
+        for key, (node, expires_utc_s) in tuple(self._keys.items()):
+            held = self._certificates[node]
+            latest = max(one.body.serial for one in held.values()) == held[key].body.serial
+            if expires_utc_s <= now.utc_s and not latest:
+                del self._keys[key], held[key]
+
+
+def refuse_unsound(body: OperationalKey) -> None:
+    """Raise PeerError BAD_SIGNATURE when a named key could never sign soundly, or both keys are one."""
+    if not (key_is_sound(body.identity_key) and key_is_sound(body.operational_key)):
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "OperationalKey names an unsound public key")
+    if body.identity_key == body.operational_key:
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "OperationalKey certifies the identity key itself")

@@ -1,0 +1,198 @@
+"""Sealing and opening of objects (SPEC section 4): the only way in and out of an envelope.
+
+Opening goes from cheap to dear: size, wire format, bounds, signers, and only
+then signatures.  What has been verified before is recognised by its bytes and
+not verified again; that memory is bounded, and nothing depends on it but speed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from ioe_router.codec import bounds, mapping
+from ioe_router.codec.bound_tables import ENVELOPE_BYTES
+from ioe_router.codec.keys import KeyRing, refuse_unsound
+from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
+from ioe_router.codec.signing import Signer, signature_prefix, verify
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import OperationalKey
+from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
+
+T = TypeVar("T")
+
+REMEMBERED: Final = 16_384
+
+
+class CodecSealer:
+    """Seals what this node says and opens what others say, within one network.
+
+    `now` is the instant by which keys are judged; the router sets it before each input.
+    """
+
+    def __init__(self, *, ring: KeyRing, signer: Signer, node: NodeId, now: Now) -> None:
+        """`signer` holds the operational key of `node`; `ring` says whom other keys speak for."""
+        self.ring: Final = ring
+        self.node: Final = node
+        self.now = now
+        self._signer = signer
+        self._prefixes = {
+            kind: signature_prefix(ring.network_id, row.message) for kind, row in REGISTRY.items()
+        }
+        self._opened: OrderedDict[ObjectId, Sealed[Any]] = OrderedDict()
+
+    def seal(self, body: T) -> Sealed[T]:
+        """Encode and, unless it is a frame-only type, sign `body`.
+
+        Raises UsageError when a field is out of bounds or `body` names another signer. An object of two
+        signers comes back with this node's signature alone; the other one adds its own by `countersign`.
+        """
+        kind = TYPE_OF[type(body)]
+        row = REGISTRY[kind]
+        self._refuse_to_seal(body, kind, row)
+        signed = mapping.encode(body)
+        if len(signed) > ENVELOPE_BYTES:
+            raise UsageError(f"{row.message} takes {len(signed)} bytes, above {ENVELOPE_BYTES}; split it")
+        signatures = (self._sign(kind, signed),) if row.signatures_max else ()
+        sealed = Sealed(
+            object_id=object_id_of(signed),
+            body=body,
+            signers=(self.node,),
+            envelope=Envelope(type=kind, signed=signed, signatures=signatures),
+        )
+        if signatures and len(signatures) >= row.signatures_min:
+            self._remember(sealed)
+        return sealed
+
+    def open(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
+        """Verify and decode an own-signed object that must be a `body`. Raises PeerError."""
+        row = REGISTRY.get(envelope.type)
+        if row is None or row.body is not body:
+            raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} in place of {body.__name__}")
+        return self._open_signed(envelope, row)
+
+    def open_any(self, envelope: Envelope, *, frame_sender: NodeId | None, now: Now) -> Sealed[Any]:
+        """Verify and decode an object that came in a frame; `frame_sender` signed the frame, None if nobody.
+
+        Raises PeerError. Sets `now`, so that what is nested inside is judged by the same instant.
+        """
+        self.now = now
+        row = REGISTRY.get(envelope.type)
+        if row is None:
+            raise PeerError(ErrorCode.UNKNOWN_TYPE, f"object type {int(envelope.type)}")
+        if row.inside:
+            raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} travels only inside other objects")
+        if frame_sender is None and not row.unsigned_frame:
+            raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} before the session stands")
+        if row.signatures_max:
+            return self._open_signed(envelope, row)
+        if envelope.signatures:
+            raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} carries a signature of its own")
+        return Sealed(
+            object_id=object_id_of(envelope.signed),
+            body=_decoded(envelope, row),
+            signers=(frame_sender,) if frame_sender is not None else (),
+            envelope=envelope,
+        )
+
+    def countersign(self, envelope: Envelope) -> Sealed[Any]:
+        """Add this node's signature to an object that another signer has signed. Raises PeerError.
+
+        For LINK_ATTESTATION and IMBALANCE_RECORD. Raises UsageError when this node is not the missing signer.
+        """
+        row = REGISTRY[envelope.type]
+        if len(row.named) != 2 or len(envelope.signatures) != 1:  # noqa: PLR2004 - a pair of signers
+            raise UsageError(
+                f"{envelope.type.name} with {len(envelope.signatures)} signatures lacks none of ours"
+            )
+        body = _decoded(envelope, row)
+        named = [getattr(body, name) for name in row.named]
+        other = self.ring.node_of(envelope.signatures[0].key, self.now)
+        if {other, self.node} != set(named) or other == self.node:
+            raise UsageError(f"this {row.message} is not waiting for this node's signature")
+        self._verify(envelope)
+        signatures = (*envelope.signatures, self._sign(envelope.type, envelope.signed))
+        if named[0] == self.node:
+            signatures = signatures[::-1]
+        return self._open_signed(replace(envelope, signatures=signatures), row)
+
+    # -------------------------------------------------------------- sealing
+
+    def _refuse_to_seal(self, body: object, kind: ObjectType, row: Row) -> None:
+        if isinstance(body, OperationalKey):
+            raise UsageError("an operational key is signed by its identity key; use certify() of codec.keys")
+        try:
+            bounds.check(body)
+        except PeerError as error:
+            raise UsageError(f"cannot seal: {error.detail}") from None
+        named = [getattr(body, name) for name in row.named]
+        may_sign = named if kind is ObjectType.LINK_ATTESTATION else named[:1]
+        if named and self.node not in may_sign:
+            raise UsageError(f"{row.message} names another signer than this node")
+
+    def _sign(self, kind: ObjectType, signed: bytes) -> Signature:
+        data = self._prefixes[kind] + len(signed).to_bytes(4) + signed
+        return Signature(key=self._signer.public_key, signature=self._signer.sign(data))
+
+    # -------------------------------------------------------------- opening
+
+    def _open_signed(self, envelope: Envelope, row: Row) -> Sealed[Any]:
+        object_id = object_id_of(envelope.signed)
+        known = self._opened.get(object_id)
+        if known is not None and known.envelope == envelope:
+            self._opened.move_to_end(object_id)
+            if envelope.type is not ObjectType.OPERATIONAL_KEY:
+                for signature in envelope.signatures:  # a key may have expired since
+                    self.ring.node_of(signature.key, self.now)
+            return known
+        body = _decoded(envelope, row)
+        if not row.signatures_min <= len(envelope.signatures) <= row.signatures_max:
+            raise PeerError(
+                ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with {len(envelope.signatures)} signatures"
+            )
+        signers = self._signers(envelope, body, row)
+        self._verify(envelope)
+        sealed: Sealed[Any] = Sealed(object_id=object_id, body=body, signers=signers, envelope=envelope)
+        self._remember(sealed)
+        return sealed
+
+    def _signers(self, envelope: Envelope, body: object, row: Row) -> tuple[NodeId, ...]:
+        """Who claims to have signed, by key ring; the nodes that the body names, in their order."""
+        if isinstance(body, OperationalKey):
+            return _self_certified(envelope, body)
+        signers = tuple(self.ring.node_of(one.key, self.now) for one in envelope.signatures)
+        for name, signer in zip(row.named, signers, strict=False):
+            if getattr(body, name) != signer:
+                raise PeerError(ErrorCode.WRONG_SIGNER, f"{row.message} is not signed by its {name}")
+        return signers
+
+    def _verify(self, envelope: Envelope) -> None:
+        data = self._prefixes[envelope.type] + len(envelope.signed).to_bytes(4) + envelope.signed
+        for signature in envelope.signatures:
+            if not verify(signature, data):
+                raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with an invalid signature")
+
+    def _remember(self, sealed: Sealed[Any]) -> None:
+        self._opened[sealed.object_id] = sealed
+        self._opened.move_to_end(sealed.object_id)
+        if len(self._opened) > REMEMBERED:
+            self._opened.popitem(last=False)
+
+
+def _decoded(envelope: Envelope, row: Row) -> Any:
+    if len(envelope.signed) > ENVELOPE_BYTES:
+        raise PeerError(ErrorCode.TOO_LARGE, f"{row.message} of {len(envelope.signed)} bytes")
+    body: Any = mapping.decode(row.body, envelope.signed)
+    bounds.check(body)
+    return body
+
+
+def _self_certified(envelope: Envelope, body: OperationalKey) -> tuple[NodeId, ...]:
+    """The node of a certificate, once its two signatures claim to be by the two keys that it names."""
+    refuse_unsound(body)
+    if tuple(one.key for one in envelope.signatures) != (body.identity_key, body.operational_key):
+        raise PeerError(ErrorCode.WRONG_SIGNER, "OperationalKey is not signed by the two keys that it names")
+    return (node_id_of(body.identity_key),)
