@@ -32,8 +32,8 @@ from ioe_router.scenario.schema import (
 from ioe_router.scenario.tables import (
     Row,
     check_name,
-    check_range,
     explain_unknown,
+    range_fault,
     read_text,
 )
 
@@ -50,7 +50,6 @@ class Header:
     floors: tuple[int, ...]
     attribution: Row
     days: tuple[Row, ...]
-    floor_line: int
 
     def to_market(self) -> Market:
         """The market values; only for a header without findings."""
@@ -111,7 +110,6 @@ class HeaderReader:
             floors=self._floors(market),
             attribution=self.row("attribution", attribution, ATTRIBUTION_KEYS),
             days=self.rows(document, "days", DAY_KEYS),
-            floor_line=self.line_of("market", FLOOR_KEY),
         )
         self._check_days(header)
         self._check_market(header)
@@ -223,10 +221,11 @@ class HeaderReader:
         if isinstance(value, bool) or not isinstance(value, int):
             self._add(table, column.name, f"{value!r} is not an integer", "write a whole number")
             return
-        line = self.line_of(table, column.name, nth)
-        number = check_range(self._report, self._file, line, column, value)
-        if number is not None:
-            row.numbers[column.name] = number
+        fault = range_fault(column, value)
+        if fault is None:
+            row.numbers[column.name] = value
+        else:
+            self._add(table, column.name, *fault, nth)
 
     def _floors(self, market: dict[str, object]) -> tuple[int, ...]:
         if not market:

@@ -78,9 +78,12 @@ def check_starts(report: Report, file: str, span: DaySpan, starts: Sequence[tupl
 
 
 def read_prices(
-    report: Report, folder: Path, spans: Sequence[DaySpan]
+    report: Report, folder: Path, spans: Sequence[DaySpan], *, every_day: bool
 ) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Retail and feed-in price per slot, by day label; faulty days are absent."""
+    """Retail and feed-in price per slot, by day label; faulty days are absent.
+
+    Rows outside all spans are findings if the spans are `every_day` of the header.
+    """
     rows = read_table(report, folder, PRICES_FILE, PRICE_COLUMNS, blank_is_zero=False)
     if rows is None:
         return {}
@@ -92,7 +95,7 @@ def read_prices(
         starts = [(row.line, row.numbers.get(SLOT_COLUMN)) for row in of_day]
         if check_starts(report, PRICES_FILE, span, starts):
             prices[span.label] = _price_pair(report, of_day)
-    for row in rows:
+    for row in rows if every_day else ():
         if row.line not in taken and SLOT_COLUMN in row.numbers:
             cause = f"{row.numbers[SLOT_COLUMN]} belongs to no day of the header"
             report.add(PRICES_FILE, row.line, SLOT_COLUMN, cause, "remove the row or add the day")

@@ -59,7 +59,8 @@ def read_folder(folder: Path) -> tuple[Scenario | None, tuple[Finding, ...]]:
     if assets is not None:
         check_assets(report, slack, [bus.text("name") for bus in buses or ()], assets)
     spans = _spans(report, header)
-    prices = read_prices(report, folder, spans)
+    every_day = header is not None and len(spans) == len(header.days) > 0
+    prices = read_prices(report, folder, spans, every_day=every_day)
     profiles = _read_days(report, folder, spans, assets)
     _check_notices(report, folder)
     if len(report) or header is None or buses is None or links is None or assets is None:

@@ -127,15 +127,20 @@ def parse_integer(report: Report, file: str, line: int, column: Column, cell: st
 
 def check_range(report: Report, file: str, line: int, column: Column, value: int) -> int | None:
     """`value` where it lies within the column's bounds, else None with a finding."""
-    if column.low <= value <= column.high:
+    fault = range_fault(column, value)
+    if fault is None:
         return value
-    if value < 0 <= column.low:
-        cause, remedy = f"{value} is negative", "write a magnitude; the name says the direction"
-    else:
-        cause = f"{value} is out of range"
-        remedy = f"write a value from {column.low} to {column.high}"
-    report.add(file, line, column.name, cause, remedy)
+    report.add(file, line, column.name, *fault)
     return None
+
+
+def range_fault(column: Column, value: int) -> tuple[str, str] | None:
+    """Cause and remedy where `value` lies outside the column's bounds."""
+    if column.low <= value <= column.high:
+        return None
+    if value < 0 <= column.low:
+        return f"{value} is negative", "write a magnitude; the name says the direction"
+    return f"{value} is out of range", f"write a value from {column.low} to {column.high}"
 
 
 def check_name(report: Report, file: str, line: int, field_name: str, name: str) -> bool:
