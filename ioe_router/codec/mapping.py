@@ -121,7 +121,14 @@ def _shape_of(body: type) -> wire.Shape:
         steps.update(_steps(field, inner, bound.high if isinstance(bound, Count) else 0))
         defaults[field.name] = None if optional else _default(field, inner)
     repeated = tuple(field.name for field in descriptor.fields if field.is_repeated)
-    return wire.Shape(name=body.__name__, steps=steps, defaults=defaults, repeated=repeated, build=body)
+    return wire.Shape(
+        name=body.__name__,
+        steps=steps,
+        defaults=defaults,
+        repeated=repeated,
+        size=len(defaults),
+        build=body,
+    )
 
 
 def _unwrapped(hint: Any) -> tuple[Any, bool]:

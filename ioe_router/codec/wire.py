@@ -31,7 +31,7 @@ PACKED: Final = 8  # a run of numbers; at most `most` of them
 
 U64_MAX: Final = 2**64 - 1
 _CONTINUES: Final = 0x7F  # a larger byte of a varint is followed by another
-_VARINT_BYTES: Final = 10
+_SHIFT_END: Final = 70  # ten bytes of seven bits
 
 
 class Step(NamedTuple):
@@ -52,6 +52,7 @@ class Shape:
     steps: Mapping[int, Step]
     defaults: dict[str, Any]
     repeated: tuple[str, ...]
+    size: int  # number of fields
     build: Callable[..., Any]
 
 
@@ -67,6 +68,7 @@ def _read(shape: Shape, data: bytes, pos: int, end: int) -> Any:
     """Read data[pos:end]. What runs over `end` is noticed at the latest when the loop is left."""
     steps = shape.steps
     values: dict[str, Any] = {}
+    value: Any
     while pos < end:
         tag = data[pos]
         pos += 1
@@ -88,12 +90,10 @@ def _read(shape: Shape, data: bytes, pos: int, end: int) -> Any:
             pos = stop
         elif kind == NUMBER and raw <= most:
             value = raw
-        elif kind == ZIGZAG:
-            value = (raw >> 1) ^ -(raw & 1)
+        elif kind == CHOICE and raw in detail:
+            value = detail[raw]
         else:
-            value = detail.get(raw) if kind == CHOICE else None
-            if value is None:
-                value = _rare(shape, step, raw, values)
+            value = _rare(shape, step, raw, values)
         if name in values and name not in shape.repeated:
             raise _malformed(shape, f"has {name} twice")
         values[name] = value
@@ -101,11 +101,11 @@ def _read(shape: Shape, data: bytes, pos: int, end: int) -> Any:
         raise _malformed(shape, "is cut short")
     for name in shape.repeated:
         values[name] = tuple(values.get(name, ()))
-    return shape.build(**(shape.defaults | values))
+    return shape.build(**values) if len(values) == shape.size else shape.build(**(shape.defaults | values))
 
 
 def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, values: dict[str, Any]) -> Any:
-    """A length-delimited value other than bytes; of a repeated field, the list with it appended."""
+    """A message or a text; of a repeated field, the list of its elements with what stands here."""
     if step.kind == MESSAGE:
         return _read(step.detail, data, pos, stop)
     if step.kind == TEXT:
@@ -116,7 +116,10 @@ def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, value
         items.append(_read(step.detail, data, pos, stop))
         return items
     while pos < stop:
-        raw, pos = _long_varint(data, pos, 0, shift=0)
+        raw = data[pos]
+        pos += 1
+        if raw > _CONTINUES:
+            raw, pos = _long_varint(data, pos, raw)
         items = _append_number(shape, step, raw, items)
     if pos != stop:
         raise _malformed(shape, f"is cut short in {step.name}")
@@ -124,7 +127,9 @@ def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, value
 
 
 def _rare(shape: Shape, step: Step, raw: int, values: dict[str, Any]) -> Any:
-    """An unpacked element of repeated numbers, or the refusal of a number that does not fit."""
+    """A signed number, an unpacked element of repeated numbers, or the refusal of one that does not fit."""
+    if step.kind == ZIGZAG:
+        return (raw >> 1) ^ -(raw & 1)
     if step.kind == ONE_NUMBER:
         return _append_number(shape, step, raw, values.get(step.name, []))
     raise PeerError(step.unknown, f"{shape.name}.{step.name}: {raw} is not one of its values")
@@ -151,18 +156,21 @@ def _text(shape: Shape, step: Step, raw: bytes) -> str:
     return text
 
 
-def _long_varint(data: bytes, pos: int, first: int, *, shift: int = 7) -> tuple[int, int]:
+def _long_varint(data: bytes, pos: int, first: int) -> tuple[int, int]:
     """The varint that began with the byte `first` before `pos`, and where it ends."""
     value = first & _CONTINUES
-    for byte in data[pos : pos + _VARINT_BYTES - shift // 7]:
+    shift = 7
+    while shift < _SHIFT_END:
+        byte = data[pos]
         pos += 1
-        value |= (byte & _CONTINUES) << shift
         if byte <= _CONTINUES:
+            value |= byte << shift
             if value > U64_MAX:
                 raise PeerError(ErrorCode.MALFORMED, "a number takes more than 64 bits")
             return value, pos
+        value |= (byte & _CONTINUES) << shift
         shift += 7
-    raise PeerError(ErrorCode.MALFORMED, "a number is cut short or longer than ten bytes")
+    raise PeerError(ErrorCode.MALFORMED, "a number takes more than ten bytes")
 
 
 def _malformed(shape: Shape, what: str) -> PeerError:
