@@ -57,12 +57,20 @@ class OfferLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BandOpened:
-    """A band of a slot has opened; `band` NO_BAND is the repair phase."""
+class SlotOpening:
+    """Offers and wants of this slot are due now; `supply_j` is the standing loss this node has to feed."""
 
     slot: Slot
-    band: int
-    floor_micro_per_kwh: int | None
+    supply_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotClosed:
+    """Final gate: the node's own devices exchange this much in the slot, as booked."""
+
+    slot: Slot
+    imported_j: int
+    exported_j: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +144,14 @@ class SlotSwept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoltageOutOfBand:
+    """The sweeps of a slot found a voltage at this node that leaves the band less its guard."""
+
+    slot: Slot
+    voltage_micro_pu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettled:
     """Both ends of a link hold the same figures for a slot (or do not: `agreed` False)."""
 
@@ -168,13 +184,15 @@ Event = (
     | PeerFault
     | OfferLearned
     | OfferLost
-    | BandOpened
+    | SlotOpening
+    | SlotClosed
     | TradeProgress
     | Booked
     | Unbooked
     | HoldAnswered
     | LossCorrection
     | SlotSwept
+    | VoltageOutOfBand
     | LinkSettled
     | ImbalanceSettled
     | Equivocation

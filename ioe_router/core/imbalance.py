@@ -1,0 +1,251 @@
+"""A node's deviation, settled with its balance-responsible party (SPEC section 12).
+
+    node --Relay(path, record)--> hop --> ... --> party        signed by the node
+    node <--Relay(record)-------- hop <-- ... <-- party        and by the party
+
+The record goes along the best path that the party is the origin of, named hop
+by hop as a HOLD names it; the countersigned copy comes back the way it went,
+since every hop remembers for a while from whom it had the record.  A hop
+decides nothing.
+
+SHORT: the node took more, or gave less, than booked and pays the imbalance
+price; LONG the reverse.  The amount is price times energy over 3 600 000,
+rounded down, so both sides compute the same micro-units.
+
+A record without a way, or without an answer in time, is sent again.  The same
+record again gets the same answer; another one for the same slot is a conflict.
+A party has no party: its own deviation needs no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, Protocol, TypeVar
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.events import ImbalanceSettled
+from ioe_router.core.inputs import ImbalancePrices
+from ioe_router.core.loss import amount_micro
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.post import Post
+from ioe_router.core.settlement import NO_OBJECT, NodeDeviation
+from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.envelope import Envelope, Sealed, Sealer
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import NodeId, ObjectId, PathHash
+from ioe_router.model.settlement import Deviation, ImbalanceRecord, Relay
+from ioe_router.model.slot import Slot
+
+T = TypeVar("T")
+
+RETRY_MS: Final = 60_000
+RECORDS_MAX: Final = 4096  # own unsettled records; relayed records; records held as a party, per node a slot
+WAY_BACK: Final = PathHash(b"")
+
+
+class AtOrigin(Enum):
+    """A path that ends at this node."""
+
+    HERE = "here"
+
+
+Hop = tuple[NodeId, PathHash]
+RouteTo = Callable[[NodeId], Hop | None]  # party -> first neighbour and the path's name there
+Forward = Callable[[NodeId, PathHash], Hop | AtOrigin | None]  # (from neighbour, name) -> next hop
+
+
+class Countersigner(Sealer, Protocol):
+    """A sealer that can also put this node's signature behind another's."""
+
+    def countersign(self, sealed: Sealed[T]) -> Sealed[T]:
+        """The same object with the node's own signature appended; the object id does not change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """A record of our own deviation, and when it is sent again; `settled` once it is countersigned."""
+
+    record: Sealed[ImbalanceRecord]
+    settled: bool
+    retry_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Relayed:
+    neighbor: NodeId
+    forget_ns: int
+
+
+class Imbalance:
+    """Imbalance records of this node, of its members if it is a party, and those passing through."""
+
+    def __init__(
+        self, config: RouterConfig, sealer: Countersigner, route_to: RouteTo, forward: Forward, post: Post
+    ) -> None:
+        """The lookups are asked at each sending: paths come and go."""
+        self._config = config
+        self._sealer = sealer
+        self._route_to = route_to
+        self._forward = forward
+        self._post = post
+        self._own: dict[Slot, OwnRecord] = {}
+        self._held: dict[tuple[Slot, NodeId], Sealed[ImbalanceRecord]] = {}
+        self._relayed: dict[ObjectId, _Relayed] = {}
+        self._prices: dict[Slot, ImbalancePrices] = {}
+        self._previous = NO_OBJECT
+
+    # ------------------------------------------------------------ views
+
+    @property
+    def own(self) -> tuple[OwnRecord, ...]:
+        """Own records, oldest first."""
+        return tuple(self._own.values())
+
+    @property
+    def held(self) -> tuple[Sealed[ImbalanceRecord], ...]:
+        """Records that this node has countersigned as a party."""
+        return tuple(self._held.values())
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop what is settled about slots before `slot`; unsettled records stay."""
+        self._own = {s: own for s, own in self._own.items() if s >= slot or not own.settled}
+        self._held = {key: record for key, record in self._held.items() if key[0] >= slot}
+        self._prices = {s: prices for s, prices in self._prices.items() if s >= slot}
+
+    # ------------------------------------------------------------ the node
+
+    def set_prices(self, prices: ImbalancePrices) -> None:
+        """Imbalance prices of a slot; without them those of the configuration count."""
+        self._prices[prices.slot] = prices
+
+    def price_micro_per_kwh(self, slot: Slot, deviation: Deviation) -> int:
+        """The imbalance price of a slot for one way of deviating."""
+        prices = self._prices.get(slot)
+        if deviation is Deviation.SHORT:
+            default = self._config.imbalance_short_micro_per_kwh
+            return default if prices is None else prices.short_micro_per_kwh
+        default = self._config.imbalance_long_micro_per_kwh
+        return default if prices is None else prices.long_micro_per_kwh
+
+    def deviated(self, deviation: NodeDeviation, now: Now, out: Outbox) -> None:
+        """Settle the node's deviation of a slot with its party; nothing to do for none, or for a party."""
+        party, slot = self._config.balance_party, deviation.slot
+        if party is None or party == self._config.node or deviation.short_j == 0 or slot in self._own:
+            return
+        if sum(not own.settled for own in self._own.values()) >= RECORDS_MAX:
+            return  # refused, not evicted: the deviation can still be read from the meter records
+        way = Deviation.SHORT if deviation.short_j > 0 else Deviation.LONG
+        price = self.price_micro_per_kwh(slot, way)
+        body = ImbalanceRecord(
+            node=self._config.node,
+            party=party,
+            slot_utc_s=slot,
+            deviation=way,
+            energy_j=abs(deviation.short_j),
+            price_micro_per_kwh=price,
+            amount_micro=amount_micro(price, abs(deviation.short_j)),
+            previous=self._previous,
+        )
+        record = self._sealer.seal(body)
+        self._previous = record.object_id
+        self._own[slot] = OwnRecord(record, settled=False, retry_ns=now.monotonic_ns)
+        self._try(slot, now, out)
+
+    def routes_changed(self, now: Now, out: Outbox) -> None:
+        """Paths have come or gone: send what had no way."""
+        for slot, own in list(self._own.items()):
+            if not own.settled and own.retry_ns <= now.monotonic_ns:
+                self._try(slot, now, out)
+
+    def next_deadline_ns(self) -> int | None:
+        """When `tick` wants to be called: an answer is overdue, or a relayed record is forgotten."""
+        timers = [own.retry_ns for own in self._own.values() if not own.settled]
+        timers += [relayed.forget_ns for relayed in self._relayed.values()]
+        return min(timers, default=None)
+
+    def tick(self, now: Now, out: Outbox) -> None:
+        """Send again what is overdue; forget relayed records after their time."""
+        self._relayed = {k: v for k, v in self._relayed.items() if v.forget_ns > now.monotonic_ns}
+        self.routes_changed(now, out)
+
+    def _try(self, slot: Slot, now: Now, out: Outbox) -> None:
+        own = self._own[slot]
+        self._own[slot] = replace(own, retry_ns=now.after_ms(RETRY_MS))
+        hop = self._route_to(own.record.body.party)
+        if hop is not None:
+            self._relay(hop, own.record.envelope, out)
+
+    def _relay(self, hop: Hop, record: Envelope, out: Outbox) -> None:
+        neighbor, path = hop
+        relay = self._sealer.seal(Relay(path=path, record=record))
+        self._post(neighbor, relay.envelope, out, inside=(record,))
+
+    # ------------------------------------------------------------ hops and the party
+
+    def hear_relay(self, neighbor: NodeId, relay: Relay, now: Now, out: Outbox) -> None:
+        """Pass a record on, countersign it, or take it back. PeerError: unsigned, no way, conflict."""
+        record = self._sealer.open(relay.record, ImbalanceRecord)
+        if relay.path == WAY_BACK:
+            self._returned(record, out)
+            return
+        if record.signers != (record.body.node,):
+            raise PeerError(ErrorCode.WRONG_SIGNER, "an imbalance record sets out with its node's signature")
+        hop = self._forward(neighbor, relay.path)
+        if hop is AtOrigin.HERE:
+            self._relay((neighbor, WAY_BACK), self._countersigned(record, out).envelope, out)
+        elif hop is None:
+            raise PeerError(ErrorCode.NO_PATH, "the path that the record names is not known here")
+        else:
+            self._remember(record.object_id, neighbor, now)
+            self._relay(hop, relay.record, out)
+
+    def _remember(self, record: ObjectId, neighbor: NodeId, now: Now) -> None:
+        if record not in self._relayed and len(self._relayed) >= RECORDS_MAX:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "more records are on their way than this node remembers")
+        kept_ms = self._config.timers.outcome_kept_s * MS_PER_S
+        self._relayed[record] = _Relayed(neighbor, now.after_ms(kept_ms))
+
+    def _countersigned(self, record: Sealed[ImbalanceRecord], out: Outbox) -> Sealed[ImbalanceRecord]:
+        body = record.body
+        key = (Slot(body.slot_utc_s), body.node)
+        known = self._held.get(key)
+        if known is not None:
+            if known.object_id != record.object_id:
+                raise PeerError(ErrorCode.CONFLICT, "another record of this node and slot is known")
+            return known
+        self._check(body)
+        if len(self._held) >= self._config.limits.origins * 8:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "more imbalance records than this party keeps")
+        both = self._held[key] = self._sealer.countersign(record)
+        out.emit(ImbalanceSettled(record=both))
+        return both
+
+    def _check(self, body: ImbalanceRecord) -> None:
+        if body.party != self._config.node:
+            raise PeerError(ErrorCode.NOT_FOR_ME, "the record names another balance-responsible party")
+        if body.slot_utc_s % self._config.parameters.slot_s or body.energy_j <= 0:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "slot not aligned, or no energy")
+        if body.deviation is Deviation.UNSPECIFIED:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "the record does not say which way the node deviated")
+        price = self.price_micro_per_kwh(Slot(body.slot_utc_s), body.deviation)
+        if (body.price_micro_per_kwh, body.amount_micro) != (price, amount_micro(price, body.energy_j)):
+            raise PeerError(ErrorCode.CONFLICT, f"the imbalance price of this slot is {price} micro per kWh")
+
+    def _returned(self, record: Sealed[ImbalanceRecord], out: Outbox) -> None:
+        body = record.body
+        if record.signers != (body.node, body.party):
+            raise PeerError(
+                ErrorCode.WRONG_SIGNER, "a record comes back with the party's signature behind the node's"
+            )
+        if body.node == self._config.node:
+            own = self._own.get(Slot(body.slot_utc_s))
+            if own is not None and not own.settled and own.record.object_id == record.object_id:
+                self._own[Slot(body.slot_utc_s)] = OwnRecord(record, settled=True, retry_ns=own.retry_ns)
+                out.emit(ImbalanceSettled(record=record))
+            return
+        relayed = self._relayed.pop(record.object_id, None)
+        if relayed is not None:
+            self._relay((relayed.neighbor, WAY_BACK), record.envelope, out)

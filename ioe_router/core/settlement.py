@@ -1,0 +1,356 @@
+"""Who owes whom on a link for a slot, once the meters have spoken (SPEC section 12).
+
+    MeterRead -> MeterRecord ->         both records: the link's metered loss
+                 <- MeterRecord         then LinkStatement ->  <- LinkStatement
+                                        equal figures: the slot is settled on this link
+
+*Obligations.* A committed packet obliges the end that receives its energy to
+the end that sends it: price times energy at the end nearer the initiator, over
+3 600 000, rounded down.  SUPPLY fixes what is delivered (y), DEMAND what is
+injected (s).  Every obligation appears once with each sign, so all obligations
+of a network add up to zero.
+
+*Loss account.* What the meters show lost on a link, less what its packets
+carry (sum of s - y), less what the ends bought for it.  With it the books of a
+link balance to the joule.  Each end has half of it, the odd joule the keeper.
+
+*Deviation.* Over all its ports, what the node really took less what was booked
+as taken, its loss supply counted as given into the links.  It is settled with
+the balance-responsible party (`imbalance.py`).
+
+A slot is settled once per link.  The same object again changes nothing; another
+one in its place is a conflict.  Statements of an end form a hash chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.booked import BookedLink
+from ioe_router.core.events import LinkSettled
+from ioe_router.core.inputs import MeterRead
+from ioe_router.core.loss import amount_micro
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.ports import Port
+from ioe_router.core.post import Post
+from ioe_router.model.clock import Now
+from ioe_router.model.envelope import Sealed, Sealer
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError, invariant
+from ioe_router.model.ids import LinkId, NodeId, ObjectId
+from ioe_router.model.routing import Direction, Flow
+from ioe_router.model.settlement import LinkStatement, MeterRecord
+from ioe_router.model.slot import Slot
+
+NO_OBJECT: Final = ObjectId(bytes(32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledPacket:
+    """A committed packet as a link's ledger has it; the price is that of the end nearer the initiator."""
+
+    flow: Flow
+    sent_j: int
+    received_j: int
+    price_micro_per_kwh: int
+    direction: Direction  # of the offer that it was booked on
+
+    @property
+    def obligation_micro(self) -> int:
+        """What the receiving end owes the sending end; negative at a negative price."""
+        energy_j = self.received_j if self.direction is Direction.SUPPLY else self.sent_j
+        return amount_micro(self.price_micro_per_kwh, energy_j)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossAccount:
+    """What one link lost in one slot and who paid for it, joules; `own_j` is this end's half.
+
+    `metered_j` and `carried_j` concern the whole link, `model_j` is L_int of
+    the booked net energy, `supply_j` what this end bought.
+    """
+
+    link: LinkId
+    slot: Slot
+    metered_j: int
+    model_j: int
+    carried_j: int
+    supply_j: int
+    own_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotOnLink:
+    """Everything this node holds about the settlement of one link in one slot."""
+
+    booked: BookedLink | None = None
+    packets: tuple[SettledPacket, ...] = ()
+    own_meter: Sealed[MeterRecord] | None = None
+    peer_meter: Sealed[MeterRecord] | None = None
+    own_statement: Sealed[LinkStatement] | None = None
+    peer_statement: Sealed[LinkStatement] | None = None
+    account: LossAccount | None = None
+    agreed: bool | None = None  # None until both statements are here
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDeviation:
+    """Metered less booked import of the node over all its ports, joules: positive is SHORT."""
+
+    slot: Slot
+    short_j: int
+
+
+class Settlement:
+    """Meter records and statements of all links of a node."""
+
+    def __init__(self, config: RouterConfig, sealer: Sealer, ports: Sequence[Port], post: Post) -> None:
+        """Nothing is metered yet; counters start at zero."""
+        self._config = config
+        self._sealer = sealer
+        self._post = post
+        self._slot_s = config.parameters.slot_s
+        self._ports = {port.link: port for port in ports}
+        self._rows: dict[tuple[Slot, LinkId], SlotOnLink] = {}
+        self._counters: dict[LinkId, tuple[int, int]] = {}
+        self._last_own: dict[LinkId, ObjectId] = {}
+        self._last_peer: dict[LinkId, ObjectId] = {}
+        self._forgotten = Slot(0)
+
+    # ------------------------------------------------------------ views
+
+    @property
+    def rows(self) -> Mapping[tuple[Slot, LinkId], SlotOnLink]:
+        """What is held per slot and link, in the order in which it began."""
+        return dict(self._rows)
+
+    @property
+    def statements(self) -> tuple[Sealed[LinkStatement], ...]:
+        """All statements held, own before the neighbour's."""
+        both = [s for row in self._rows.values() for s in (row.own_statement, row.peer_statement)]
+        return tuple(s for s in both if s is not None)
+
+    @property
+    def loss_accounts(self) -> tuple[LossAccount, ...]:
+        """The loss accounts of all links and slots that both ends have metered."""
+        return tuple(row.account for row in self._rows.values() if row.account is not None)
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop what concerns slots before `slot` and refuse to hear of them again."""
+        self._forgotten = max(self._forgotten, slot)
+        self._rows = {key: row for key, row in self._rows.items() if key[0] >= slot}
+
+    # ------------------------------------------------------------ metering
+
+    def metered(
+        self,
+        read: MeterRead,
+        booked: BookedLink,
+        packets: tuple[SettledPacket, ...],
+        now: Now,
+        out: Outbox,
+    ) -> NodeDeviation | None:
+        """Take an own meter's reading of a slot that is over, with what is booked there.
+
+        Answers the node's deviation once every port has been read.  UsageError
+        for an unknown link, a slot that is not over, or a second, other reading.
+        """
+        port = self._ports.get(read.link)
+        if port is None:
+            raise UsageError(
+                "a meter was read on a link that this node does not have; check its configuration"
+            )
+        if read.slot % self._slot_s or read.slot + self._slot_s > now.utc_s:
+            raise UsageError(f"slot {read.slot} is not over; read its meters at its end or later")
+        if min(read.imported_j, read.exported_j) < 0:
+            raise UsageError("a meter reading is negative; give both directions as counts from zero")
+        row = self._row(read.slot, read.link)
+        if row.own_meter is not None:
+            known = row.own_meter.body
+            if (known.imported_j, known.exported_j) != (read.imported_j, read.exported_j):
+                raise UsageError("this slot has been metered with other figures; a reading is final")
+            return None
+        _check_sums(booked, packets)
+        record = self._sealer.seal(self._meter_record(read))
+        self._rows[read.slot, read.link] = replace(row, booked=booked, packets=packets, own_meter=record)
+        self._post(port.neighbor, record.envelope, out)
+        self._both_metered(read.slot, port, out)
+        return self._deviation(read.slot)
+
+    def _meter_record(self, read: MeterRead) -> MeterRecord:
+        imported_j, exported_j = self._counters.get(read.link, (0, 0))
+        imported_j, exported_j = imported_j + read.imported_j, exported_j + read.exported_j
+        self._counters[read.link] = (imported_j, exported_j)
+        return MeterRecord(
+            link=read.link,
+            slot_utc_s=read.slot,
+            node=self._config.node,
+            imported_j=read.imported_j,
+            exported_j=read.exported_j,
+            counter_imported_j=imported_j,
+            counter_exported_j=exported_j,
+        )
+
+    def _deviation(self, slot: Slot) -> NodeDeviation | None:
+        metered_j = booked_j = 0
+        for link in self._ports:
+            row = self._rows.get((slot, link))
+            if row is None or row.own_meter is None or row.booked is None:
+                return None
+            metered_j += row.own_meter.body.imported_j - row.own_meter.body.exported_j
+            booked_j += row.booked.net_import_j
+        return NodeDeviation(slot, metered_j - booked_j)
+
+    def hear_meter(self, neighbor: NodeId, sealed: Sealed[MeterRecord], now: Now, out: Outbox) -> None:
+        """Take the other end's meter record. PeerError: not its link, slot not over, conflict."""
+        body = sealed.body
+        port = self._port(neighbor, body.link, body.node, sealed.signers)
+        slot = self._slot(body.slot_utc_s, now)
+        if body.counter_imported_j < body.imported_j or body.counter_exported_j < body.exported_j:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "a meter's counter is below what it counted in the slot")
+        row = self._row(slot, body.link)
+        if row.peer_meter is not None:
+            _same(row.peer_meter.object_id, sealed.object_id, "meter record")
+            return
+        self._rows[slot, body.link] = replace(row, peer_meter=sealed)
+        self._both_metered(slot, port, out)
+
+    def _both_metered(self, slot: Slot, port: Port, out: Outbox) -> None:
+        row = self._rows[slot, port.link]
+        if (
+            row.own_meter is None
+            or row.peer_meter is None
+            or row.booked is None
+            or row.own_statement is not None
+        ):
+            return
+        statement = self._sealer.seal(self._statement(slot, port.link, row.booked, row.packets))
+        self._last_own[port.link] = statement.object_id
+        account = _loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
+        self._rows[slot, port.link] = replace(row, own_statement=statement, account=account)
+        self._post(port.neighbor, statement.envelope, out)
+        self._both_stated(slot, port, out)
+
+    # ------------------------------------------------------------ statements
+
+    def _statement(
+        self, slot: Slot, link: LinkId, booked: BookedLink, packets: tuple[SettledPacket, ...]
+    ) -> LinkStatement:
+        return LinkStatement(
+            link=link,
+            slot_utc_s=slot,
+            node=self._config.node,
+            packets=len(packets),
+            keeper_owes_micro=sum(p.obligation_micro for p in packets if p.flow is Flow.UP),
+            other_owes_micro=sum(p.obligation_micro for p in packets if p.flow is Flow.DOWN),
+            booked_down_sent_j=booked.down_sent_j,
+            booked_up_sent_j=booked.up_sent_j,
+            booked_down_received_j=booked.down_received_j,
+            booked_up_received_j=booked.up_received_j,
+            previous=self._last_own.get(link, NO_OBJECT),
+        )
+
+    def hear_statement(self, neighbor: NodeId, sealed: Sealed[LinkStatement], now: Now, out: Outbox) -> None:
+        """Take the other end's statement. PeerError: not its link, broken chain, conflict."""
+        body = sealed.body
+        port = self._port(neighbor, body.link, body.node, sealed.signers)
+        slot = self._slot(body.slot_utc_s, now)
+        row = self._row(slot, body.link)
+        if row.peer_statement is not None:
+            _same(row.peer_statement.object_id, sealed.object_id, "statement")
+            return
+        # A neighbour that lost its records begins a new chain with zeros; that is seen, not forbidden.
+        if body.previous not in (self._last_peer.get(body.link, body.previous), NO_OBJECT):
+            raise PeerError(ErrorCode.BROKEN_CHAIN, "the statement does not continue the one before it")
+        self._last_peer[body.link] = sealed.object_id
+        self._rows[slot, body.link] = replace(row, peer_statement=sealed)
+        self._both_stated(slot, port, out)
+
+    def _both_stated(self, slot: Slot, port: Port, out: Outbox) -> None:
+        row = self._rows[slot, port.link]
+        if row.own_statement is None or row.peer_statement is None or row.agreed is not None:
+            return
+        own = row.own_statement.body
+        agreed = _figures(own) == _figures(row.peer_statement.body)
+        self._rows[slot, port.link] = replace(row, agreed=agreed)
+        by_us, to_us = own.keeper_owes_micro, own.other_owes_micro
+        if not port.keeper:
+            by_us, to_us = to_us, by_us
+        out.emit(
+            LinkSettled(
+                link=port.link, slot=slot, agreed=agreed, owed_to_us_micro=to_us, owed_by_us_micro=by_us
+            )
+        )
+
+    # ------------------------------------------------------------ sessions and checks
+
+    def neighbor_up(self, neighbor: NodeId, out: Outbox) -> None:
+        """A session stands: repeat what the neighbour may have missed, in order."""
+        for (_, link), row in self._rows.items():
+            if self._ports[link].neighbor == neighbor and row.agreed is None:
+                for sealed in (row.own_meter, row.own_statement):
+                    if sealed is not None:
+                        self._post(neighbor, sealed.envelope, out)
+
+    def _row(self, slot: Slot, link: LinkId) -> SlotOnLink:
+        return self._rows.get((slot, link), SlotOnLink())
+
+    def _port(self, neighbor: NodeId, link: LinkId, node: NodeId, signers: tuple[NodeId, ...]) -> Port:
+        port = self._ports.get(link)
+        if port is None or port.neighbor != neighbor:
+            raise PeerError(ErrorCode.UNKNOWN_LINK, "the record is about a link that is not between us")
+        if node != neighbor or signers != (neighbor,):
+            raise PeerError(ErrorCode.WRONG_SIGNER, "a link's records are signed by its ends")
+        return port
+
+    def _slot(self, slot_utc_s: int, now: Now) -> Slot:
+        if slot_utc_s % self._slot_s:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "the slot is not aligned to the slot length")
+        if slot_utc_s + self._slot_s > now.utc_s + CLOCK_TOLERANCE_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, "the slot is not over")
+        if slot_utc_s < self._forgotten:
+            raise PeerError(ErrorCode.IN_PAST, "the slot has been settled and forgotten")
+        return Slot(slot_utc_s)
+
+
+CLOCK_TOLERANCE_S: Final = 60
+
+
+def _loss_account(
+    slot: Slot, port: Port, booked: BookedLink, own: MeterRecord, peer: MeterRecord
+) -> LossAccount:
+    metered_j = own.exported_j + peer.exported_j - own.imported_j - peer.imported_j
+    return LossAccount(
+        link=port.link,
+        slot=slot,
+        metered_j=metered_j,
+        model_j=port.model.loss_j(booked.net_j),
+        carried_j=booked.carried_loss_j,
+        supply_j=booked.supply_j,
+        own_j=booked.half(metered_j - booked.carried_loss_j) - booked.supply_j,
+    )
+
+
+def _figures(body: LinkStatement) -> LinkStatement:
+    """The statement without what is each end's own."""
+    return replace(body, node=NodeId(bytes(32)), previous=NO_OBJECT)
+
+
+def _check_sums(booked: BookedLink, packets: tuple[SettledPacket, ...]) -> None:
+    """The packets are those behind the booked sums; anything else is our own mistake."""
+    for flow, sent_j, received_j in (
+        (Flow.DOWN, booked.down_sent_j, booked.down_received_j),
+        (Flow.UP, booked.up_sent_j, booked.up_received_j),
+    ):
+        some = [p for p in packets if p.flow is flow]
+        invariant(
+            sum(p.sent_j for p in some) == sent_j and sum(p.received_j for p in some) == received_j,
+            "the packets to settle differ from the link's booked sums",
+        )
+
+
+def _same(known: ObjectId, heard: ObjectId, what: str) -> None:
+    if known != heard:
+        raise PeerError(ErrorCode.CONFLICT, f"another {what} for this link and slot is known")
