@@ -98,6 +98,8 @@ def import_simbench(code: str, days: Sequence[str]) -> Scenario:
     Raises ScenarioError for an unknown code, a day outside the data, a grid that
     a scenario cannot express, or where the import packages are not installed.
     """
+    if not days:
+        raise refuse(code, "days", "no day was named", "name days such as 2016-06-15")
     net, profiles = load_simbench(code)
     network = convert_network(net, code, ties=True)
     local_days = [find_day(list(net.profiles["load"]["time"]), day) for day in days]
