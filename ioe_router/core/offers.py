@@ -1,0 +1,277 @@
+"""Received offers: which version counts, until when, and who tells it (SPEC section 7).
+
+An origin numbers its offers and signs every version with (epoch, seq).  A
+higher pair replaces a lower one; nothing else makes a version newer, neither
+its time nor the neighbour that it came from.  The highest pair seen is
+remembered until the version that carried it would have ended, also after a
+withdrawal, so that an old version cannot come back.
+
+Two contents under one (epoch, seq) prove that the origin equivocates.  Both
+envelopes are kept and told to the host, and nothing more is taken from that
+origin until it starts a new epoch.
+
+An offer is alive as long as at least one neighbour that tells a path to its
+origin has told the offer, too.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.events import Equivocation, OfferLost
+from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.paths import Target
+from ioe_router.core.rib import OfferKey
+from ioe_router.model.clock import Now
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import NodeId, ObjectId
+from ioe_router.model.routing import Direction, Offer, OfferRun, OfferWithdrawal
+
+OFFER_SLOTS_MAX: Final = 192
+
+
+@dataclass(slots=True)
+class _Record:
+    """The highest version seen of one offer."""
+
+    version: tuple[int, int]  # (epoch, seq)
+    object_id: ObjectId
+    envelope: Envelope  # of the offer, or of the withdrawal
+    until_utc_s: int
+    offer: Sealed[Offer] | None  # None once withdrawn
+    heard: dict[NodeId, None] = field(default_factory=dict)  # neighbours that tell it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferChange:
+    """A newer version was taken; `before` is the one that it replaces, None when there was none alive."""
+
+    before: Sealed[Offer] | None
+    after: Sealed[Offer]
+
+
+class OfferTable:
+    """All received offers by origin and number."""
+
+    def __init__(self, config: RouterConfig, evidence: Evidence) -> None:
+        """Empty."""
+        self._limits = config.limits
+        self._lifetime_max_s = config.timers.offer_lifetime_max_s
+        self._slot_s = config.parameters.slot_s
+        self._evidence = evidence
+        self._records: dict[NodeId, dict[int, _Record]] = {}
+        self._expiry: list[tuple[int, NodeId, int]] = []
+        self._quarantined: dict[NodeId, int] = {}  # origin -> epoch in which it equivocated
+        self._proofs: list[tuple[Envelope, Envelope]] = []
+
+    # ------------------------------------------------------------- receiving
+    def accept(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now, out: Outbox) -> OfferChange | None:
+        """Take a version of an offer; None when nothing changes by it. PeerError: not acceptable."""
+        body = sealed.body
+        record = self._records.get(body.origin, {}).get(body.offer_no)
+        if record is not None and record.object_id == sealed.object_id:
+            return _again(neighbor, record)
+        self._check_origin(body, sealed.signers)
+        self._check_terms(body, now)
+        until_utc_s = min(body.expires_utc_s, self._evidence.signers_expire_utc_s(sealed.envelope))
+        if until_utc_s <= now.utc_s:
+            raise PeerError(ErrorCode.EXPIRED, "the offer or the key that signed it has expired")
+        if record is None:
+            self._check_room(body.origin)
+            record = _Record((-1, 0), sealed.object_id, sealed.envelope, until_utc_s, None)
+            self._records.setdefault(body.origin, {})[body.offer_no] = record
+        return self._replace(neighbor, sealed, record, until_utc_s, out)
+
+    def _replace(
+        self, neighbor: NodeId, sealed: Sealed[Offer], record: _Record, until_utc_s: int, out: Outbox
+    ) -> OfferChange | None:
+        body = sealed.body
+        version = (body.epoch, body.seq)
+        if version == record.version:
+            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope, out)
+        if version < record.version:
+            if record.heard:  # it will hear of the newer version on its own
+                record.heard[neighbor] = None
+            return None
+        before = record.offer if record.heard else None
+        record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
+        record.offer, record.until_utc_s = sealed, until_utc_s
+        record.heard[neighbor] = None
+        heapq.heappush(self._expiry, (until_utc_s, body.origin, body.offer_no))
+        return OfferChange(before=before, after=sealed)
+
+    def withdraw(self, sealed: Sealed[OfferWithdrawal], now: Now, out: Outbox) -> Sealed[Offer] | None:
+        """Take a withdrawal; returns the offer that ends by it, if any. PeerError: not acceptable."""
+        body = sealed.body
+        record = self._records.get(body.origin, {}).get(body.offer_no)
+        if record is None or record.object_id == sealed.object_id:
+            return None
+        self._check_origin(body, sealed.signers)
+        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        version = (body.epoch, body.seq)
+        if version == record.version:
+            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope, out)
+        if version < record.version:
+            return None
+        ended = record.offer if record.heard else None
+        record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
+        record.offer = None
+        record.heard.clear()
+        if ended is not None:
+            out.emit(OfferLost(origin=body.origin, offer_no=body.offer_no))
+        return ended
+
+    def _check_origin(self, body: Offer | OfferWithdrawal, signers: tuple[NodeId, ...]) -> None:
+        if signers != (body.origin,):
+            raise PeerError(ErrorCode.WRONG_SIGNER, "an offer is signed by its origin")
+        if body.epoch <= self._quarantined.get(body.origin, -1):
+            raise PeerError(ErrorCode.EQUIVOCATION, f"the origin has equivocated in epoch {body.epoch}")
+
+    def _check_terms(self, body: Offer, now: Now) -> None:
+        """Times and sizes. PeerError FROM_FUTURE or OUT_OF_BOUNDS."""
+        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        if body.expires_utc_s > body.issued_utc_s + self._lifetime_max_s:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"an offer lives for at most {self._lifetime_max_s} s")
+        if not 1 <= sum(run.slots for run in body.runs) <= OFFER_SLOTS_MAX:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"an offer covers 1 to {OFFER_SLOTS_MAX} slots")
+        if body.first_slot_utc_s % self._slot_s or body.direction is Direction.UNSPECIFIED:
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "an offer has a direction and begins with a slot")
+
+    def _check_room(self, origin: NodeId) -> None:
+        known = self._records.get(origin)
+        if known is None and len(self._records) >= self._limits.origins:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"offers of {self._limits.origins} origins are known")
+        if known is not None and len(known) >= self._limits.offers_per_origin:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"{len(known)} offers of this origin are known")
+
+    def _equivocated(
+        self, origin: NodeId, epoch: int, first: Envelope, second: Envelope, out: Outbox
+    ) -> NoReturn:
+        """Keep the proof and take nothing more of the origin's epoch; what it said first stays."""
+        self._quarantined[origin] = epoch
+        if len(self._proofs) < self._limits.origins:
+            self._proofs.append((first, second))
+        out.emit(Equivocation(origin=origin, first=first.signed, second=second.signed))
+        raise PeerError(ErrorCode.EQUIVOCATION, "the origin has signed two contents under one (epoch, seq)")
+
+    # ------------------------------------------------------------- losing
+    def unhear(self, neighbor: NodeId, target: Target, out: Outbox) -> tuple[Sealed[Offer], ...]:
+        """A neighbour tells no path to a target any more; returns the offers that nobody else tells."""
+        origin, direction = target
+        lost: list[Sealed[Offer]] = []
+        for record in self._records.get(origin, {}).values():
+            offer = record.offer
+            if offer is None or offer.body.direction is not direction or neighbor not in record.heard:
+                continue
+            del record.heard[neighbor]
+            if not record.heard:
+                lost.append(offer)
+                out.emit(OfferLost(origin=origin, offer_no=offer.body.offer_no))
+        return tuple(lost)
+
+    def expire(self, now: Now, out: Outbox) -> tuple[Sealed[Offer], ...]:
+        """Forget versions whose time has ended; returns the offers that were alive."""
+        ended: list[Sealed[Offer]] = []
+        while self._expiry and self._expiry[0][0] <= now.utc_s:
+            _, origin, offer_no = heapq.heappop(self._expiry)
+            record = self._records.get(origin, {}).get(offer_no)
+            if record is None or record.until_utc_s > now.utc_s:
+                continue
+            del self._records[origin][offer_no]
+            if not self._records[origin]:
+                del self._records[origin]
+            if record.offer is not None and record.heard:
+                ended.append(record.offer)
+                out.emit(OfferLost(origin=origin, offer_no=offer_no))
+        return tuple(ended)
+
+    def next_expiry_utc_s(self) -> int | None:
+        """When the next version ends."""
+        return self._expiry[0][0] if self._expiry else None
+
+    # ------------------------------------------------------------- looking up
+    def get(self, key: OfferKey) -> Sealed[Offer] | None:
+        """The offer with this origin and number, if it is alive."""
+        record = self._records.get(key[0], {}).get(key[1])
+        return record.offer if record is not None and record.heard else None
+
+    def of_target(self, target: Target) -> tuple[Sealed[Offer], ...]:
+        """The offers of one origin in one direction that are alive."""
+        offers = (self.get((target[0], number)) for number in self._records.get(target[0], ()))
+        return tuple(o for o in offers if o is not None and o.body.direction is target[1])
+
+    def alive(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
+        """All offers of a direction that are alive, in order of arrival of their origins."""
+        return tuple(
+            record.offer
+            for records in self._records.values()
+            for record in records.values()
+            if record.offer is not None and record.heard and record.offer.body.direction is direction
+        )
+
+    def proofs(self) -> tuple[tuple[Envelope, Envelope], ...]:
+        """Pairs of envelopes that prove an equivocation each."""
+        return tuple(self._proofs)
+
+
+def _again(neighbor: NodeId, record: _Record) -> OfferChange | None:
+    """A known version is told by one more neighbour; it may come back to life by that."""
+    if record.offer is None:
+        return None
+    revived = not record.heard
+    record.heard[neighbor] = None
+    return OfferChange(before=None, after=record.offer) if revived else None
+
+
+def key_of(offer: Offer) -> OfferKey:
+    """What an offer is called."""
+    return (offer.origin, offer.offer_no)
+
+
+def first_run(offer: Offer) -> tuple[int, OfferRun] | None:
+    """The first run with energy and the number of slots before it; None if there is none."""
+    before = 0
+    for run in offer.runs:
+        if run.energy_j:
+            return before, run
+        before += run.slots
+    return None
+
+
+def is_reduction(before: Offer, after: Offer, slot_s: int, now: Now) -> bool:
+    """Whether a version takes anything back in a slot to come: energy, a better price, the shared limit."""
+    if before.direction is not after.direction or _cap(after) < _cap(before):
+        return True
+    told, left = _by_slot(before, slot_s, now), _by_slot(after, slot_s, now)
+    worse = 1 if after.direction is Direction.SUPPLY else -1
+    for slot, run in told.items():
+        new = left.get(slot)
+        if new is None or new.energy_j < run.energy_j:
+            return True
+        if worse * (new.price_micro_per_kwh - run.price_micro_per_kwh) > 0:
+            return True
+    return False
+
+
+def _cap(offer: Offer) -> int:
+    return offer.energy_cap_j or 1 << 64
+
+
+def _by_slot(offer: Offer, slot_s: int, now: Now) -> dict[int, OfferRun]:
+    """The runs with energy by slot, for slots that have not begun."""
+    runs: dict[int, OfferRun] = {}
+    slot = offer.first_slot_utc_s
+    for run in offer.runs:
+        if run.energy_j:
+            for start in range(slot, slot + run.slots * slot_s, slot_s):
+                if start > now.utc_s:
+                    runs[start] = run
+        slot += run.slots * slot_s
+    return runs
