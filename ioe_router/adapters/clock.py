@@ -1,4 +1,4 @@
-"""The clocks a runner may be given: wall time, or scenario time that moves only when told (SPEC section 2)."""
+"""The clocks a runner may be given: wall time, or scenario time that moves when told (SPEC section 2)."""
 
 from __future__ import annotations
 

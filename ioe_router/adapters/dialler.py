@@ -23,7 +23,7 @@ import grpc
 from cryptography import x509
 
 from ioe_router.adapters.certificates import Leaf
-from ioe_router.adapters.peer_server import METHOD, SERVICE, split_address
+from ioe_router.adapters.peer_server import ACCEPTED, METHOD, SERVICE, split_address
 from ioe_router.adapters.peer_stream import Ended, of_status
 from ioe_router.adapters.peer_table import PeerTable
 from ioe_router.adapters.tls import channel_credentials, channel_options
@@ -33,6 +33,7 @@ from ioe_router.model.ids import NodeId
 
 _RANDOM: Final = secrets.SystemRandom()
 _MS_PER_S: Final = 1_000
+_REFUSAL_S: Final = 0.5
 
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
 
@@ -107,14 +108,17 @@ class Dialler:
         return self._channel is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY
 
     async def run(self) -> None:
-        """Dial whenever there is no live stream, for ever."""
+        """Dial whenever there is no live stream, until the table is closing."""
         if self._table.node > self._neighbor:
             await asyncio.sleep(self._patience.grace_ms / _MS_PER_S)
-        while True:
+        while not self._table.closing:
             await self._table.wait_until_free(self._neighbor)
             await asyncio.sleep(self._pause_s())
-            if not self._table.is_live(self._neighbor):
+            if self._wanted():
                 await self._attempt()
+
+    def _wanted(self) -> bool:
+        return not (self._table.closing or self._table.is_live(self._neighbor))
 
     def _pause_s(self) -> float:
         if self._failures == 0:
@@ -142,16 +146,16 @@ class Dialler:
         """Wait for the neighbour to take the stream; False when it did not or came to us meanwhile."""
         self._channel = channel
         try:
-            await call.wait_for_connection()
+            await _until_accepted(call)
         except grpc.aio.AioRpcError as error:
-            if not self._table.is_live(self._neighbor):
+            if self._wanted():
                 self._failures += 1
                 self._report(await self._explain(error, leaf))
             return False
         finally:
             self._channel = None
         self._trouble_since = None
-        return not self._table.is_live(self._neighbor)
+        return self._wanted()
 
     async def _explain(self, error: grpc.aio.AioRpcError, leaf: Leaf) -> Ended:
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
@@ -175,6 +179,24 @@ class Dialler:
             self._trouble_since = (ended.code, now)
         lasting_ms = int((now - self._trouble_since[1]) * _MS_PER_S)
         self._on_trouble(Trouble(self._neighbor, ended.code, ended.reason, lasting_ms))
+
+
+async def _until_accepted(call: Call) -> None:
+    """Return once the neighbour has taken the stream; raises AioRpcError when it refuses.
+
+    gRPC reports the headers of a refusal as if they were those of a stream, so
+    the accepting side says ACCEPTED in its headers; one that does not is given
+    a moment in which its refusal would arrive.
+    """
+    await call.wait_for_connection()
+    if ACCEPTED not in tuple(await call.initial_metadata()):
+        code = asyncio.ensure_future(call.code())
+        await asyncio.wait((code,), timeout=_REFUSAL_S)
+        if not code.done():
+            code.cancel()
+            return
+        details = await call.details()
+        raise grpc.aio.AioRpcError(code.result(), grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
 
 
 class _ClientWire:

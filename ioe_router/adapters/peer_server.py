@@ -24,6 +24,7 @@ from ioe_router.model.ids import NodeId
 
 SERVICE: Final = "ioe.v1.PeerService"
 METHOD: Final = "Session"
+ACCEPTED: Final = ("ioe-session", "accepted")  # in the response headers of a stream that stands
 
 _STATUS: Final = {
     ErrorCode.NOT_A_NEIGHBOR: grpc.StatusCode.PERMISSION_DENIED,
@@ -103,7 +104,7 @@ class _ServerWire:
         self._context = context
 
     async def open(self) -> None:
-        await self._context.send_initial_metadata(())
+        await self._context.send_initial_metadata((ACCEPTED,))
 
     async def read(self) -> object:
         return await self._context.read()

@@ -37,6 +37,7 @@ class PeerTable:
 
     def __init__(self, node: NodeId, neighbors: Iterable[NodeId], inbox: Inbox) -> None:
         self.node = node
+        self.closing = False  # set at shutdown: no new streams
         self.refused: Counter[ErrorCode] = Counter()
         self.diallers: dict[NodeId, Opening] = {}
         self.totals = {neighbor: Traffic() for neighbor in neighbors}
@@ -56,6 +57,8 @@ class PeerTable:
 
     def refusal(self, neighbor: NodeId) -> Ended | None:
         """Why an incoming stream of the neighbour may not stand, or None when it may."""
+        if self.closing:
+            return self._refuse(ErrorCode.SHUTTING_DOWN, "this node is shutting down; dial again later")
         if self.is_live(neighbor):
             reason = (
                 f"a session with {node_short(neighbor)} is up already; "
