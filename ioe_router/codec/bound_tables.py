@@ -245,7 +245,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "link": SHORT_ID,
         "grantor": HASH,
         "items": Count(1, PACKETS_MAX, Nested()),
-        "hold_ms": HOLD_MS,
+        "hold_ms": Range(0, HOLD_MS.high),
         "keeper_entry": KEEPER_ENTRY,
     },
     reservation.Refuse: {

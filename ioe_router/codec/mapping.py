@@ -116,7 +116,7 @@ def _shape_of(body: type) -> wire.Shape:
     steps: dict[int, wire.Step] = {}
     defaults: dict[str, Any] = {}
     for field in descriptor.fields:
-        inner, optional = _unwrapped(hints[field.name])
+        inner, optional = unwrapped(hints[field.name])
         bound = TABLES[body][field.name]
         steps.update(_steps(field, inner, bound.high if isinstance(bound, Count) else 0))
         defaults[field.name] = None if optional else _default(field, inner)
@@ -131,15 +131,15 @@ def _shape_of(body: type) -> wire.Shape:
     )
 
 
-def _unwrapped(hint: Any) -> tuple[Any, bool]:
+def unwrapped(hint: Any) -> tuple[Any, bool]:
     """The class behind `X | None`, `tuple[X, ...]` or a NewType, and whether None is allowed."""
     if isinstance(hint, typing.NewType):
-        return _unwrapped(hint.__supertype__)
+        return unwrapped(hint.__supertype__)
     if typing.get_origin(hint) in {types.UnionType, typing.Union}:
         (inner,) = [one for one in typing.get_args(hint) if one is not type(None)]
-        return _unwrapped(inner)[0], True
+        return unwrapped(inner)[0], True
     if typing.get_origin(hint) is tuple:
-        return _unwrapped(typing.get_args(hint)[0])[0], False
+        return unwrapped(typing.get_args(hint)[0])[0], False
     return hint, False
 
 

@@ -1,0 +1,53 @@
+"""The shape of a vector and of a file of vectors (interop/vectors/v1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ioe_router.model.errors import ErrorCode
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """One case; `code` is the error that the inputs must be refused with, None when they are valid."""
+
+    id: str
+    notes: str
+    inputs: Json
+    intermediates: Json = field(default_factory=dict)
+    code: ErrorCode | None = None
+    reqs: tuple[str, ...] = ()
+
+    def as_json(self) -> Json:
+        """The vector as it is written."""
+        verdict = (
+            {"verdict": "valid"} if self.code is None else {"verdict": "invalid", "code": self.code.name}
+        )
+        return {
+            "id": self.id,
+            "reqs": list(self.reqs),
+            "notes": self.notes,
+            "inputs": self.inputs,
+            "intermediates": self.intermediates,
+            "result": verdict,
+        }
+
+
+def render(group: str, about: str, vectors: Sequence[Vector]) -> bytes:
+    """The bytes of one file. Raises ValueError when an id occurs twice."""
+    ids = [vector.id for vector in vectors]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"a vector id of {group} occurs twice; ids must differ")
+    content = {
+        "schema": "ioe-vectors-1",
+        "group": group,
+        "about": about,
+        "source": {"name": "ioe_router tools/gen_vectors.py", "protocol": "ioe.v1"},
+        "vectors": [vector.as_json() for vector in vectors],
+    }
+    return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
