@@ -112,9 +112,7 @@ def choose_offers(
         slot, _ = _first_energy(body, slot_s)
         full = energy_j.get(slot, 0) >= CAPACITY_TOLD * capacity_j
         needed = body.is_default or (body.origin not in origins and len(origins) < ORIGINS_TOLD_MIN)
-        if key_of(body) in known or (
-            full and not body.is_default and not (few and body.origin not in origins)
-        ):
+        if key_of(body) in known or (full and not needed):
             continue
         chosen.append(candidate)
         count(body)

@@ -74,7 +74,7 @@ class OwnAdverts:
             raise UsageError(f"{limit} offers are published already; withdraw one or reuse its number")
 
     def withdraw(self, offer_no: int, now: Now) -> tuple[Sealed[Offer], Sealed[OfferWithdrawal]] | None:
-        """Sign the withdrawal of an offer; returns what it ends and the withdrawal, None if it was not out."""
+        """Sign the withdrawal of an offer; returns what it ends and the withdrawal, if it was out."""
         ended = self._offers.pop(offer_no, None)
         if ended is None:
             return None

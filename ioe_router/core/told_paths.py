@@ -61,12 +61,12 @@ class PathTeller:
         out: Outbox,
     ) -> None:
         """Tell `new` (None: the node's own path) and withdraw `old`, never leaving a gap between them."""
-        for index, incoming in enumerate((*new, None) if not new else new):
-            if new:
-                self._tell(neighbor, target, incoming, now, out)
-            if index == 0:
-                for told in old:
-                    self.withdraw(told, code, out)
+        for incoming in new[:1]:
+            self._tell(neighbor, target, incoming, now, out)
+        for told in old:
+            self.withdraw(told, code, out)
+        for incoming in new[1:]:
+            self._tell(neighbor, target, incoming, now, out)
 
     def withdraw(self, told: ToldPath, code: ErrorCode, out: Outbox) -> None:
         """Take a told path back."""

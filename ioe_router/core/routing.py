@@ -1,0 +1,221 @@
+"""The routing half of a router: one door for everything heard and told (SPEC section 7).
+
+    heard objects --> paths.py, offers.py, link_state.py   is it good?
+                        |
+                     rib.py                                 what can be used?
+                        |
+                     advertisement.py (export.py)           what is told to whom, and when?
+
+Nothing is sent while objects are taken in.  At the end of each call the
+router calls `due`, which sends the outcome: what takes something back at
+once, everything else in batches.
+"""
+
+from __future__ import annotations
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.advertisement import Advertisement
+from ioe_router.core.entropy import EntropySource
+from ioe_router.core.events import OfferLearned
+from ioe_router.core.evidence import Evidence, Prerequisites
+from ioe_router.core.inputs import PublishOffer
+from ioe_router.core.link_state import LinkLoad, LinkStates
+from ioe_router.core.offers import OfferChange, OfferTable
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.own_adverts import OwnAdverts
+from ioe_router.core.paths import Path, PathChecker
+from ioe_router.core.rib import AdjRibIn, LocRib, ToldPath
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
+from ioe_router.model.discovery import Refresh
+from ioe_router.model.envelope import Envelope, Sealed, Sealer
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import LinkId, NodeId, PathHash
+from ioe_router.model.routing import (
+    Direction,
+    LinkState,
+    Offer,
+    OfferWithdrawal,
+    PathAdvert,
+    PathWithdrawal,
+)
+from ioe_router.model.slot import Slot
+
+
+class Routing:
+    """Paths, offers and link states of one node."""
+
+    def __init__(
+        self,
+        config: RouterConfig,
+        sealer: Sealer,
+        entropy: EntropySource,
+        evidence: Evidence,
+        prerequisites: Prerequisites,
+    ) -> None:
+        """Knows nothing and has told nothing; `start` before anything else."""
+        self._me = config.node
+        self._checker = PathChecker(config, sealer, evidence)
+        self._heard = AdjRibIn(config)
+        self._loc_rib = LocRib(config)
+        self._offers = OfferTable(config, evidence)
+        self._own = OwnAdverts(config, sealer, evidence)
+        known = (self._loc_rib, self._offers, self._own)
+        self._advertisement = Advertisement(config, sealer, entropy, evidence, prerequisites, known)
+        self._link_states = LinkStates(config, sealer, evidence, prerequisites)
+        self._deadline_ns: int | None = None
+
+    def start(self, epoch: int) -> None:
+        """Set the epoch of everything that this node signs as an origin or keeper."""
+        self._own.start(epoch)
+        self._link_states.start(epoch)
+
+    # ------------------------------------------------------------- sessions
+    def neighbor_up(self, neighbor: NodeId) -> None:
+        """A session is established: the neighbour will be told everything at the next `due`."""
+        self._advertisement.neighbor_up(neighbor)
+
+    def neighbor_down(self, neighbor: NodeId, out: Outbox) -> None:
+        """A session has ended: withdraw everything that the neighbour has told."""
+        self._advertisement.neighbor_down(neighbor)
+        for path in self._heard.drop(neighbor):
+            self._lose(path, out)
+
+    def hear_refresh(self, neighbor: NodeId, sealed: Sealed[Refresh], out: Outbox) -> None:
+        """Begin or end of a refresh; at the end what was not repeated is withdrawn."""
+        for path_hash in self._heard.refresh(neighbor, sealed.body.phase):
+            self._forget(neighbor, path_hash, out)
+
+    # ------------------------------------------------------------- paths
+    def hear_path(self, neighbor: NodeId, sealed: Sealed[PathAdvert], now: Now) -> None:
+        """A neighbour tells a path. PeerError names what is wrong with it."""
+        path = self._checker.check(neighbor, sealed.body, now)
+        if not self._heard.add(path):
+            return
+        try:
+            self._loc_rib.add(path)
+        except PeerError:
+            self._heard.remove(neighbor, path.hash)
+            raise
+        self._advertisement.path_gained(path)
+
+    def hear_path_withdrawal(self, neighbor: NodeId, sealed: Sealed[PathWithdrawal], out: Outbox) -> None:
+        """A neighbour takes a path back; an unknown one is no mistake, it may have been refused here."""
+        self._forget(neighbor, sealed.body.path, out)
+
+    def _forget(self, neighbor: NodeId, path_hash: PathHash, out: Outbox) -> None:
+        path = self._heard.remove(neighbor, path_hash)
+        if path is not None:
+            self._lose(path, out)
+
+    def _lose(self, path: Path, out: Outbox) -> None:
+        """Take a path, which Adj-RIB-In has forgotten, out of use with the offers that hung on it."""
+        self._loc_rib.remove(path)
+        self._advertisement.path_lost(path)
+        if not self._heard.has(path.neighbor, path.target):
+            for offer in self._offers.unhear(path.neighbor, path.target, out):
+                self._advertisement.offer_ended(offer, None)
+
+    # ------------------------------------------------------------- offers
+    def hear_offer(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now, out: Outbox) -> None:
+        """A neighbour tells an offer of an origin to which it has told a path. PeerError: refused."""
+        body = sealed.body
+        if not self._heard.has(neighbor, (body.origin, body.direction)):
+            raise PeerError(ErrorCode.NO_PATH, "an offer comes after a path to its origin")
+        change = self._offers.accept(neighbor, sealed, now, out)
+        if change is not None:
+            self._advertisement.offer_changed(change, now)
+            out.emit(OfferLearned(offer=change.after))
+
+    def hear_offer_withdrawal(self, sealed: Sealed[OfferWithdrawal], now: Now, out: Outbox) -> None:
+        """An origin takes an offer back."""
+        if sealed.body.origin == self._me:
+            raise PeerError(ErrorCode.LOOP, "a withdrawal came back to its origin")
+        ended = self._offers.withdraw(sealed, now, out)
+        if ended is not None:
+            self._advertisement.offer_ended(ended, sealed.envelope)
+
+    def publish_own(self, stated: PublishOffer, now: Now) -> Offer | None:
+        """Publish an offer of this node; without energy in any run it is withdrawn, then None. UsageError."""
+        if any(run.energy_j for run in stated.runs):
+            before = self._own.get(stated.offer_no)
+            after = self._own.publish(stated, now)
+            self._advertisement.offer_changed(OfferChange(before=before, after=after), now)
+            return after.body
+        withdrawn = self._own.withdraw(stated.offer_no, now)
+        if withdrawn is not None:
+            ended, withdrawal = withdrawn
+            self._advertisement.offer_ended(ended, withdrawal.envelope)
+        return None
+
+    # ------------------------------------------------------------- link states
+    def hear_link_state(self, neighbor: NodeId, sealed: Sealed[LinkState], now: Now) -> None:
+        """A neighbour passes on the state of a link. PeerError: refused."""
+        self._link_states.accept(neighbor, sealed, now)
+
+    def publish_link_state(self, link: LinkId, slot: Slot, load: LinkLoad) -> None:
+        """Note the load of a link that this node keeps; cheap to call after every booking."""
+        self._link_states.publish(link, slot, load)
+
+    # ------------------------------------------------------------- time
+    def due(self, now: Now, out: Outbox) -> None:
+        """Send what has to be sent and drop what has ended. To be called at the end of every input."""
+        for path in self._loc_rib.expired(now):
+            self._forget(path.neighbor, path.hash, out)
+        for offer in self._offers.expire(now, out):
+            self._advertisement.offer_ended(offer, None)
+        for offer in self._own.expire(now):
+            self._advertisement.offer_ended(offer, None)
+        self._advertisement.flush(now, out)
+        newly = self._advertisement.paths.newly
+        self._link_states.flush(self._advertisement.told, newly, now, out)
+        newly.clear()
+        self._deadline_ns = self._next_deadline_ns(now)
+
+    def _next_deadline_ns(self, now: Now) -> int | None:
+        ends_utc_s = (
+            self._loc_rib.next_expiry_utc_s(),
+            self._offers.next_expiry_utc_s(),
+            self._own.next_expiry_utc_s(),
+            self._advertisement.paths.next_renewal_utc_s(),
+        )
+        timers = (self._advertisement.deadline_ns(), self._link_states.deadline_ns())
+        wall = (_monotonic_ns(end, now) for end in ends_utc_s if end is not None)
+        return min((*wall, *(at for at in timers if at is not None)), default=None)
+
+    def deadline_ns(self) -> int | None:
+        """When `due` is to be called at the latest, as of its last call."""
+        return self._deadline_ns
+
+    # ------------------------------------------------------------- looking up
+    def paths_to(self, origin: NodeId, direction: Direction) -> tuple[Path, ...]:
+        """The usable paths to an origin, best first."""
+        return self._loc_rib.to((origin, direction))
+
+    def path(self, path_hash: PathHash) -> Path | None:
+        """The usable path with this hash."""
+        return self._loc_rib.path(path_hash)
+
+    def told(self, neighbor: NodeId, path_hash: PathHash) -> ToldPath | None:
+        """What a label in a neighbour's HOLD stands for."""
+        return self._advertisement.told.told(neighbor, path_hash)
+
+    def offers(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
+        """All received offers of a direction that can be reached."""
+        return self._offers.alive(direction)
+
+    def offer(self, origin: NodeId, offer_no: int) -> Sealed[Offer] | None:
+        """The latest version of an offer, received or our own."""
+        return self._own.get(offer_no) if origin == self._me else self._offers.get((origin, offer_no))
+
+    def link_state(self, link: LinkId, slot: Slot) -> LinkState | None:
+        """The latest state of a link in a slot."""
+        return self._link_states.get(link, slot)
+
+    def equivocations(self) -> tuple[tuple[Envelope, Envelope], ...]:
+        """Pairs of envelopes that prove that their signer has equivocated."""
+        return self._offers.proofs()
+
+
+def _monotonic_ns(utc_s: int, now: Now) -> int:
+    """The monotonic instant at which the wall clock will show `utc_s`, if it does not step."""
+    return now.monotonic_ns + max(0, utc_s * MS_PER_S - now.utc_ms) * NS_PER_MS
