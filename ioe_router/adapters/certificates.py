@@ -160,7 +160,7 @@ def parse_ca(text: bytes | str, where: str) -> tuple[NodeId, x509.Certificate]:
         certificate = x509.load_pem_x509_certificate(raw)
         name = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
         node = parse_node(str(name))
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, UsageError) as error:
         raise UsageError(
             f"{where}: no usable CA certificate ({error}); ask the neighbour for its node.pub again"
         ) from error

@@ -137,7 +137,7 @@ def _explain_certificate(dial: Dial, error: ssl.SSLCertVerificationError) -> str
 
 def _explain_alert(dial: Dial, error: ssl.SSLError) -> str:
     reason = error.reason or ""
-    if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason:
+    if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason or _speaks_old_tls(dial):
         return f"{dial.where} speaks no TLS 1.3; the neighbour must be brought up to date"
     if "ALERT" in reason:
         alert = reason.lower().replace("_", " ")
@@ -146,6 +146,18 @@ def _explain_alert(dial: Dial, error: ssl.SSLError) -> str:
             "add this node's node.pub to its neighbours and check both machines' clocks"
         )
     return f"{dial.where} does not speak TLS; correct the address or the port"
+
+
+def _speaks_old_tls(dial: Dial) -> bool:
+    """Whether a handshake succeeds once TLS 1.2 is all that is asked for; some servers hang up on 1.3."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with suppress(OSError), socket.create_connection((dial.host, dial.port), _TIMEOUT_S) as plain:
+        with context.wrap_socket(plain, server_hostname=tls_name(dial.neighbor)):
+            return True
+    return False
 
 
 def _who_is_there(dial: Dial) -> NodeId | None:
