@@ -83,7 +83,7 @@ def convert_network(net: Any, file: str, *, ties: bool) -> Network:
     grid = net.ext_grid[net.ext_grid.in_service].iloc[0]
     edges = [*_lines(net, bus_of), *_transformers(net, bus_of)]
     slack = bus_of[int(grid.bus)]
-    closed = _oriented(file, slack, [edge.link for edge in edges if edge.closed])
+    closed = _oriented(file, slack, _merged_twins([edge.link for edge in edges if edge.closed]))
     across = [_as_tie(edge.link) for edge in edges if not edge.closed] if ties else []
     return Network(
         slack=slack,
@@ -186,23 +186,29 @@ def _transformer(net: Any, trafo: Any, name: str, bus_of: dict[int, str]) -> Sce
         r_ohm=r_ohm,
         x_ohm=math.sqrt(max(z_ohm**2 - r_ohm**2, 0.0)),
         vn_v=float(net.bus.at[trafo.lv_bus, "vn_kv"]) * 1e3,
-        iron_w=iron_w * parallel,
+        iron_w=0.0,
         charging_var=0.0,
     )
     magnetising_var = math.sqrt(max(idle_va**2 - iron_w**2, 0.0)) * parallel
-    ratio = _tap_ratio(net, trafo)
-    return replace(link, magnetising_var=round(magnetising_var), tap_ratio_ppm=round(ratio * MILLION))
+    high, low = _turns(net, trafo)
+    # The core sees the parent's voltage over its turns: a tap that adds turns lowers iron loss.
+    return replace(
+        link,
+        iron_milli_w=round(iron_w * parallel * 1e3 / high**2),
+        magnetising_var=round(magnetising_var / high**2),
+        tap_ratio_ppm=round(low / high * MILLION),
+    )
 
 
-def _tap_ratio(net: Any, trafo: Any) -> float:
-    """No-load voltage of the low side over that of the high side, both in pu of their bus."""
+def _turns(net: Any, trafo: Any) -> tuple[float, float]:
+    """Rated voltage of the high and of the low winding at the tap, in pu of their buses."""
     high = float(trafo.vn_hv_kv) / float(net.bus.at[trafo.hv_bus, "vn_kv"])
     low = float(trafo.vn_lv_kv) / float(net.bus.at[trafo.lv_bus, "vn_kv"])
     steps = (float(trafo.tap_pos) - float(trafo.tap_neutral)) * float(trafo.tap_step_percent)
     if math.isnan(steps) or str(trafo.tap_side) not in {"hv", "lv"}:
-        return low / high
+        return high, low
     change = 1.0 + steps / 100.0
-    return low / (high * change) if str(trafo.tap_side) == "hv" else low * change / high
+    return (high * change, low) if str(trafo.tap_side) == "hv" else (high, low * change)
 
 
 def _link(
@@ -249,6 +255,28 @@ def _as_tie(link: ScenarioLink) -> ScenarioLink:
     )
 
 
+def _merged_twins(links: list[ScenarioLink]) -> list[ScenarioLink]:
+    """Equal links side by side between two buses (twin transformers) become one."""
+    groups: dict[ScenarioLink, list[ScenarioLink]] = {}
+    for link in links:
+        groups.setdefault(replace(link, name=""), []).append(link)
+    return [_merged(twins) for twins in groups.values()]
+
+
+def _merged(twins: list[ScenarioLink]) -> ScenarioLink:
+    count, one = len(twins), twins[0]
+    return replace(
+        one,
+        rating_down_va=one.rating_down_va * count,
+        rating_up_va=one.rating_up_va * count,
+        r_micro_ohm=round(one.r_micro_ohm / count),
+        x_micro_ohm=round(one.x_micro_ohm / count),
+        iron_milli_w=one.iron_milli_w * count,
+        magnetising_var=one.magnetising_var * count,
+        charging_var=one.charging_var * count,
+    )
+
+
 def _oriented(file: str, slack: str, links: list[ScenarioLink]) -> list[ScenarioLink]:
     """The links in their own order, each with the end nearer the slack as parent."""
     touching: dict[str, list[ScenarioLink]] = {}
@@ -275,8 +303,15 @@ def _oriented(file: str, slack: str, links: list[ScenarioLink]) -> list[Scenario
 def _from(parent: str, link: ScenarioLink) -> ScenarioLink:
     if link.parent == parent:
         return link
-    ratio = round(MILLION * MILLION / link.tap_ratio_ppm)
-    return replace(link, parent=parent, child=link.parent, tap_ratio_ppm=ratio)
+    ratio = MILLION / link.tap_ratio_ppm
+    return replace(
+        link,
+        parent=parent,
+        child=link.parent,
+        tap_ratio_ppm=round(MILLION * ratio),
+        iron_milli_w=round(link.iron_milli_w * ratio**2),
+        magnetising_var=round(link.magnetising_var * ratio**2),
+    )
 
 
 def _buses(net: Any, names: dict[int, str]) -> tuple[Bus, ...]:

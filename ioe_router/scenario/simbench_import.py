@@ -53,6 +53,7 @@ _SOLAR_PRICE_MICRO_PER_KWH: Final = 20_000
 _CHP_PRICE_MICRO_PER_KWH: Final = 160_000
 _KINDS: Final = {
     "pv": AssetKind.SOLAR,
+    "lv_res": AssetKind.SOLAR,  # what a low-voltage grid below feeds in, mostly from roofs
     "wp": AssetKind.WIND,
     "wind": AssetKind.WIND,
     "hydro": AssetKind.HYDRO,

@@ -191,7 +191,7 @@ def test_village_is_the_simbench_grid() -> None:
     assert (len(scenario.buses), len(scenario.links)) == (15, 14)
     (transformer,) = (link for link in scenario.links if link.parent == scenario.slack)
     assert transformer.rating_down_va == 160_000
-    assert transformer.iron_milli_w == 460_000
+    assert transformer.iron_milli_w == 437_835  # 460 W at 20.5 kV, the tap's rated voltage
     assert transformer.r_micro_ohm == 14_688  # 1.46875 % of 0.4 kV squared over 160 kVA
     assert transformer.tap_ratio_ppm == 975_610  # one step of 2.5 % on the high side
 
