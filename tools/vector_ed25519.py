@@ -21,7 +21,7 @@ def vectors() -> list[Vector]:
 
 def _case(name: str, notes: str, key: bytes, data: bytes, signature: bytes, *, valid: bool) -> Vector:
     """A vector with what the two verification equations say; the rules go by the one without cofactor."""
-    shown = {"cofactorless": None, "cofactored": None}
+    shown: dict[str, bool | None] = {"cofactorless": None, "cofactored": None}
     if len(key) == 32 and len(signature) == 64:  # noqa: PLR2004 - the lengths of Ed25519
         shown = {
             "cofactorless": curve.holds(key, data, signature, cofactored=False),

@@ -56,7 +56,7 @@ def test_fields_agree(body: type) -> None:
     """A dataclass has the fields of its message, in the same order."""
     descriptor = mapping.message_class(body).DESCRIPTOR
     assert [field.name for field in fields(body)] == [
-        field.name for field in sorted(descriptor.fields, key=lambda field: field.number)
+        descriptor.fields_by_number[number].name for number in sorted(descriptor.fields_by_number)
     ]
 
 

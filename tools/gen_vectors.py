@@ -1,0 +1,55 @@
+"""Write interop/vectors/v1: the test vectors that another implementation checks itself against.
+
+    python tools/gen_vectors.py
+
+Seeds and instants are fixed, so the same code writes the same bytes; a change
+in the diff is a change of the protocol.  Ids are never used again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import vector_ed25519
+import vector_frames
+import vector_loss
+import vector_objects
+import vector_wire
+from vector_file import Vector, render
+
+TARGET: Final = Path(__file__).resolve().parent.parent / "interop" / "vectors" / "v1"
+
+GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
+    "identity": ("node ids, their text form, link ids", vector_objects.identity),
+    "signature-input": ("the bytes under a signature", vector_objects.signature_inputs),
+    "ed25519-edge": ("strict Ed25519: key, data, signature", vector_ed25519.vectors),
+    "envelope": (
+        "SignedEnvelope bytes, opened with known certificates at an instant",
+        vector_objects.envelopes,
+    ),
+    "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
+    "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
+    "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),
+    "loss-arith": ("losses, packets and prices on one link, in integers", vector_loss.arithmetic),
+}
+
+
+def files() -> dict[str, bytes]:
+    """The content of every file, by file name."""
+    return {f"{group}.json": render(group, about, make()) for group, (about, make) in GROUPS.items()}
+
+
+def main() -> int:
+    """Write the files and say how many vectors they hold."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name, content in files().items():
+        (TARGET / name).write_bytes(content)
+        print(f"{name}: {len(content)} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
