@@ -128,7 +128,8 @@ def test_converted_village_agrees_with_pandapower(village: Village, day_index: i
     """Voltages and losses of the converted grid are pandapower's, with its tap changer at work.
 
     pandapower puts half of the iron loss at the low-voltage side of the transformer, a scenario all
-    of it at the parent's: 230 W through 0.0147 ohm are 2e-5 of the voltage.
+    of it at the parent's: 230 W through 0.0147 ohm are 2e-5 of the voltage, and half a percent of
+    voltage between the two ends is up to 1 % of those 230 W.
     """
     day = village.scenario.days[day_index]
     slot = hour * 4
@@ -151,7 +152,7 @@ def test_converted_village_agrees_with_pandapower(village: Village, day_index: i
         volt = physics.voltage_micro_pu[name] / 1e6
         assert volt == pytest.approx(net.res_bus.at[index, "vm_pu"], abs=5e-5)
     loss_w = 1e6 * float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
-    assert physics.loss_w == pytest.approx(loss_w, rel=2e-3)
+    assert physics.loss_w == pytest.approx(loss_w, rel=5e-3)
 
 
 def test_unknown_simbench_code_is_refused() -> None:
