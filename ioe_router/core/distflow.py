@@ -29,7 +29,8 @@ from typing import Final
 from ioe_router.model.discovery import LossModel
 
 NOMINAL_MICRO_PU: Final = 1_000_000
-COLLAPSED_MICRO_PU: Final = 500_000  # below half of nominal no steady state is believed; see `child_voltage`
+LOWEST_MICRO_PU: Final = 500_000  # voltages outside half and twice nominal are not believed
+HIGHEST_MICRO_PU: Final = 2_000_000
 _SQUARE: Final = NOMINAL_MICRO_PU**2
 
 
@@ -43,6 +44,10 @@ class EndEnergy:
     def plus(self, other: EndEnergy) -> EndEnergy:
         """Both together."""
         return EndEnergy(self.active_j + other.active_j, self.reactive_vars + other.reactive_vars)
+
+    def within(self, limit: int) -> EndEnergy:
+        """The same, neither part larger than `limit`."""
+        return EndEnergy(max(-limit, min(limit, self.active_j)), max(-limit, min(limit, self.reactive_vars)))
 
     @property
     def squared(self) -> int:
@@ -89,8 +94,9 @@ def parent_end(
 def child_voltage(loss: LossModel, above: EndEnergy, parent_micro_pu: int, slot_s: int) -> int:
     """Voltage at the child's end, millionths of nominal, from what passes the parent's end.
 
-    A link that cannot carry `above` has no real solution, or one below half of
-    nominal; the answer is then half of nominal, which is outside every band.
+    Beyond what the link can carry (the voltage in phase with the parent's would
+    fall below half of it) the answer is half of nominal, and it never exceeds
+    twice nominal: both are outside every band.
     """
     inside = _behind_shunt(loss, above, parent_micro_pu, slot_s)
     behind_tap = _behind_tap(loss, parent_micro_pu)
@@ -100,7 +106,9 @@ def child_voltage(loss: LossModel, above: EndEnergy, parent_micro_pu: int, slot_
         (loss.r_micro_ohm**2 + loss.x_micro_ohm**2) * inside.squared * _SQUARE**2,
         slot_s**2 * loss.vn_mv**4 * behind_tap,
     )
-    return max(COLLAPSED_MICRO_PU, isqrt(max(0, behind_tap - drop + second)))
+    if drop >= behind_tap:
+        return LOWEST_MICRO_PU
+    return min(HIGHEST_MICRO_PU, max(LOWEST_MICRO_PU, isqrt(behind_tap - drop + second)))
 
 
 def swept_loss_j(loss: LossModel, above: EndEnergy, parent_micro_pu: int, slot_s: int) -> int:

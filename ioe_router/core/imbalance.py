@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import ImbalanceSettled
@@ -37,8 +37,6 @@ from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ObjectId, PathHash
 from ioe_router.model.settlement import Deviation, ImbalanceRecord, Relay
 from ioe_router.model.slot import Slot
-
-T = TypeVar("T")
 
 RETRY_MS: Final = 60_000
 RECORDS_MAX: Final = 4096  # own unsettled records; relayed records; records held as a party, per node a slot
@@ -59,17 +57,22 @@ Forward = Callable[[NodeId, PathHash], Hop | AtOrigin | None]  # (from neighbour
 class Countersigner(Sealer, Protocol):
     """A sealer that can also put this node's signature behind another's."""
 
-    def countersign(self, sealed: Sealed[T]) -> Sealed[T]:
+    def countersign(self, envelope: Envelope) -> Sealed[ImbalanceRecord]:
         """The same object with the node's own signature appended; the object id does not change."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRecord:
-    """A record of our own deviation, and when it is sent again; `settled` once it is countersigned."""
+    """A record of our own deviation; `settled` once it is countersigned.
+
+    `sent` is False while no way to the party is known; `retry_ns` is when it
+    is tried again.
+    """
 
     record: Sealed[ImbalanceRecord]
     settled: bool
+    sent: bool
     retry_ns: int
 
 
@@ -151,13 +154,13 @@ class Imbalance:
         )
         record = self._sealer.seal(body)
         self._previous = record.object_id
-        self._own[slot] = OwnRecord(record, settled=False, retry_ns=now.monotonic_ns)
+        self._own[slot] = OwnRecord(record, settled=False, sent=False, retry_ns=now.monotonic_ns)
         self._try(slot, now, out)
 
     def routes_changed(self, now: Now, out: Outbox) -> None:
         """Paths have come or gone: send what had no way."""
         for slot, own in list(self._own.items()):
-            if not own.settled and own.retry_ns <= now.monotonic_ns:
+            if not (own.settled or own.sent):
                 self._try(slot, now, out)
 
     def next_deadline_ns(self) -> int | None:
@@ -169,12 +172,14 @@ class Imbalance:
     def tick(self, now: Now, out: Outbox) -> None:
         """Send again what is overdue; forget relayed records after their time."""
         self._relayed = {k: v for k, v in self._relayed.items() if v.forget_ns > now.monotonic_ns}
-        self.routes_changed(now, out)
+        for slot, own in list(self._own.items()):
+            if not own.settled and own.retry_ns <= now.monotonic_ns:
+                self._try(slot, now, out)
 
     def _try(self, slot: Slot, now: Now, out: Outbox) -> None:
         own = self._own[slot]
-        self._own[slot] = replace(own, retry_ns=now.after_ms(RETRY_MS))
         hop = self._route_to(own.record.body.party)
+        self._own[slot] = replace(own, sent=hop is not None, retry_ns=now.after_ms(RETRY_MS))
         if hop is not None:
             self._relay(hop, own.record.envelope, out)
 
@@ -219,7 +224,7 @@ class Imbalance:
         self._check(body)
         if len(self._held) >= self._config.limits.origins * 8:
             raise PeerError(ErrorCode.LIMIT_REACHED, "more imbalance records than this party keeps")
-        both = self._held[key] = self._sealer.countersign(record)
+        both = self._held[key] = self._sealer.countersign(record.envelope)
         out.emit(ImbalanceSettled(record=both))
         return both
 
@@ -243,7 +248,7 @@ class Imbalance:
         if body.node == self._config.node:
             own = self._own.get(Slot(body.slot_utc_s))
             if own is not None and not own.settled and own.record.object_id == record.object_id:
-                self._own[Slot(body.slot_utc_s)] = OwnRecord(record, settled=True, retry_ns=own.retry_ns)
+                self._own[Slot(body.slot_utc_s)] = replace(own, record=record, settled=True)
                 out.emit(ImbalanceSettled(record=record))
             return
         relayed = self._relayed.pop(record.object_id, None)

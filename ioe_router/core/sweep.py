@@ -46,6 +46,7 @@ from ioe_router.model.slot import Slot, slot_at
 
 ROUNDS: Final = 2
 SLOTS_AHEAD: Final = 4  # a sweep about a slot further away is refused
+BELIEVED_RATINGS: Final = 8  # a flow above so many ratings is neither stated nor believed
 
 
 @dataclass(slots=True)
@@ -159,12 +160,19 @@ class Sweeps:
             raise PeerError(ErrorCode.UNEXPECTED, "SWEEP_UP comes from a child of a RADIAL link")
         slot = self._check(told.slot_utc_s, told.round, now)
         energy = EndEnergy(_signed(told.active, told.active_j), _signed(told.reactive, told.reactive_vars))
+        if max(abs(energy.active_j), abs(energy.reactive_vars)) > self._believed_j(port):
+            raise PeerError(ErrorCode.OUT_OF_BOUNDS, "more energy than the link could ever carry")
         run = self._runs.get(slot)
         if run is None or told.round > run.round:
             self._early.setdefault((slot, told.round, port.link), energy)
         elif told.round == run.round and run.above is None and not run.done:
             run.below.setdefault(port.link, energy)
             self._advance(run, now, out)
+
+    def _believed_j(self, port: Port) -> int:
+        """Most energy that anybody states or believes about a link in a slot."""
+        rated_va = max(port.attestation.body.rating_down_va, port.attestation.body.rating_up_va)
+        return BELIEVED_RATINGS * rated_va * self._slot_s
 
     def _check(self, slot_utc_s: int, number: int, now: Now) -> Slot:
         here = slot_at(now.utc_s, self._slot_s)
@@ -209,9 +217,10 @@ class Sweeps:
             run.above = here
             self._settle_voltage(run, run.voltage_micro_pu, now, out)
             return
-        run.above = distflow.parent_end(
+        above = distflow.parent_end(
             parent.attestation.body.loss, here, run.voltage_micro_pu, run.parent_micro_pu, self._slot_s
         )
+        run.above = above.within(self._believed_j(parent))
         if self._zone.is_live(parent.neighbor):
             self._send_up(run.slot, run.round, run.above, parent, out)
 
@@ -245,8 +254,7 @@ class Sweeps:
         if parent is None or parent.neighbor != neighbor:
             raise PeerError(ErrorCode.UNEXPECTED, "SWEEP_DOWN comes from the RADIAL parent")
         run = self._runs.get(self._check(told.slot_utc_s, told.round, now))
-        lowest = distflow.COLLAPSED_MICRO_PU
-        if not lowest <= told.voltage_micro_pu <= 2 * distflow.NOMINAL_MICRO_PU:
+        if not distflow.LOWEST_MICRO_PU <= told.voltage_micro_pu <= distflow.HIGHEST_MICRO_PU:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "a voltage lies between half and twice nominal")
         if run is None or run.done or told.round != run.round:
             return
