@@ -137,14 +137,15 @@ def _explain_certificate(dial: Dial, error: ssl.SSLCertVerificationError) -> str
 
 def _explain_alert(dial: Dial, error: ssl.SSLError) -> str:
     reason = error.reason or ""
-    if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason or _speaks_old_tls(dial):
-        return f"{dial.where} speaks no TLS 1.3; the neighbour must be brought up to date"
-    if "ALERT" in reason:
+    old = "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason
+    if "ALERT" in reason and not old:
         alert = reason.lower().replace("_", " ")
         return (
             f"{dial.name} at {dial.where} refused this node's certificate ({alert}); "
             "add this node's node.pub to its neighbours and check both machines' clocks"
         )
+    if old or _speaks_old_tls(dial):
+        return f"{dial.where} speaks no TLS 1.3; the neighbour must be brought up to date"
     return f"{dial.where} does not speak TLS; correct the address or the port"
 
 
@@ -154,9 +155,12 @@ def _speaks_old_tls(dial: Dial) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with suppress(OSError), socket.create_connection((dial.host, dial.port), _TIMEOUT_S) as plain:
-        with context.wrap_socket(plain, server_hostname=tls_name(dial.neighbor)):
-            return True
+    with (
+        suppress(OSError),
+        socket.create_connection((dial.host, dial.port), _TIMEOUT_S) as plain,
+        context.wrap_socket(plain, server_hostname=tls_name(dial.neighbor)),
+    ):
+        return True
     return False
 
 

@@ -209,6 +209,48 @@ async def test_neighbour_that_does_not_read_is_dropped() -> None:
         await two.stop()
 
 
+async def test_silent_wire_ends_the_session() -> None:
+    """When bytes stop crossing without an end of the connection, both sides report the loss by keepalive."""
+    (a, a_op), (b, b_op) = sorted_keys()
+    brief = Transport(keepalive_ms=500, patience=QUICK.patience)
+    at_a, at_b = RecordingCore(greet_with(b"hello")), RecordingCore()
+    two = node_of(at_b, b_op, [(a, None)], host=Host(transport=brief))
+    port = await two.start(epoch=1)
+    passing = asyncio.Event()
+    passing.set()
+
+    async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(65_536):
+            await passing.wait()
+            sink.write(chunk)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await asyncio.gather(carry(reader, onward_writer), carry(onward_reader, writer))
+        except OSError:
+            pass
+        finally:
+            onward_writer.close()
+            writer.close()
+
+    proxy = await asyncio.start_server(relay, "127.0.0.1", 0)
+    address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    one = node_of(at_a, a_op, [(b, address)], host=Host(transport=brief))
+    await one.start(epoch=1)
+    one.dial()
+    try:
+        await until(lambda: at_b.frames() == [b"hello"])
+        passing.clear()
+        await until(lambda: bool(at_a.downs() and at_b.downs()))
+        assert at_a.downs()[0].code is ErrorCode.KEEPALIVE_TIMEOUT
+    finally:
+        passing.set()
+        await one.stop()
+        await two.stop()
+        proxy.close()
+
+
 async def test_failure_of_the_router_ends_the_node() -> None:
     """An exception from the router surfaces in `wait` instead of being swallowed."""
     _, operational = new_keys()
