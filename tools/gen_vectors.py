@@ -13,14 +13,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-import vector_ed25519
-import vector_frames
-import vector_loss
-import vector_objects
-import vector_wire
-from vector_file import Vector, render
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-TARGET: Final = Path(__file__).resolve().parent.parent / "interop" / "vectors" / "v1"
+import vector_ed25519  # noqa: E402
+import vector_frames  # noqa: E402
+import vector_loss  # noqa: E402
+import vector_objects  # noqa: E402
+import vector_wire  # noqa: E402
+from vector_file import Vector, render  # noqa: E402
+
+TARGET: Final = ROOT / "interop" / "vectors" / "v1"
 
 GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "identity": ("node ids, their text form, link ids", vector_objects.identity),

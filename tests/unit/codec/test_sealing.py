@@ -1,0 +1,293 @@
+"""What is sealed opens as it was; whatever was changed on the way does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import vector_cast
+import vector_wire
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ioe_router.codec import sealing
+from ioe_router.codec.bounds import clipped_text
+from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
+from ioe_router.codec.registry import REGISTRY, TYPE_OF
+from ioe_router.codec.sealing import CodecSealer
+from ioe_router.codec.signing import verify
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import (
+    Close,
+    Keepalive,
+    LinkAttestation,
+    OperationalKey,
+    Refresh,
+    RefreshPhase,
+)
+from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId, ObjectId
+from ioe_router.model.reservation import Hold, HoldCore, PacketEnergy
+from ioe_router.model.routing import Offer
+from ioe_router.model.settlement import Deviation, ImbalanceRecord
+from tests.unit.codec.cast import ALICE, BOB, CAROL, DAY_S, NETWORK, NOW, START_S, Member, at, sealer
+from tests.unit.codec.values import Value, bodies
+
+SESSION = bytes(range(32))
+OFFER = replace(vector_cast.OFFER, origin=ALICE.node)
+ATTESTATION = replace(vector_cast.ATTESTATION, network_id=NETWORK, keeper=BOB.node, other=ALICE.node)
+KEEPALIVE = Keepalive(received_seq=1, clock_utc_ms=NOW.utc_ms)
+OWN_SIGNED = [row.body for row in REGISTRY.values() if row.signatures_max == 1]
+
+
+def _refusal(
+    reader: CodecSealer, envelope: Envelope, sender: NodeId | None = None, now: Now = NOW
+) -> ErrorCode:
+    with pytest.raises(PeerError) as caught:
+        reader.open_any(envelope, frame_sender=sender, now=now)
+    return caught.value.code
+
+
+def _attested() -> Sealed[LinkAttestation]:
+    half = sealer(BOB, ALICE).seal(ATTESTATION)
+    return sealer(ALICE, BOB).countersign(half.envelope)
+
+
+@pytest.mark.parametrize("body", OWN_SIGNED)
+def test_own_signed_objects_open_elsewhere(body: type) -> None:
+    """Every type with one signature, sealed by the node that it names, opens elsewhere as it was."""
+    row, reader = REGISTRY[TYPE_OF[body]], sealer(BOB, ALICE)
+
+    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(bodies(body))
+    def holds(value: Value) -> None:
+        named = dict.fromkeys(row.named, ALICE.node)
+        made = sealer(ALICE).seal(replace(value, **named))
+        assert reader.open(made.envelope, body) == made
+        assert made.signers == (ALICE.node,)
+
+    holds()
+
+
+def test_frame_only_objects_are_vouched_for_by_the_frame() -> None:
+    """A frame-only object has no signature; its signer is who signed the frame."""
+    made = sealer(ALICE).seal(KEEPALIVE)
+    assert made.envelope.signatures == ()
+    opened = sealer(BOB, ALICE).open_any(made.envelope, frame_sender=ALICE.node, now=NOW)
+    assert opened == made
+
+
+def test_before_the_session_only_its_objects_are_opened() -> None:
+    """Without a frame signature a CLOSE has no signer and a KEEPALIVE is refused."""
+    reader, writer = sealer(BOB, ALICE), sealer(ALICE)
+    close = writer.seal(Close(code=ErrorCode.VERSION_MISMATCH, text="1 to 1")).envelope
+    assert reader.open_any(close, frame_sender=None, now=NOW).signers == ()
+    assert _refusal(reader, writer.seal(KEEPALIVE).envelope) is ErrorCode.UNEXPECTED
+    assert _refusal(reader, writer.seal(OFFER).envelope) is ErrorCode.UNEXPECTED
+
+
+def test_inner_objects_do_not_travel_alone() -> None:
+    """A HOLD_CORE opens inside a HOLD and is refused as an object of a frame."""
+    reader, writer = sealer(BOB, ALICE), sealer(ALICE)
+    core = writer.seal(replace(vector_wire.CORE, initiator=ALICE.node))
+    body = Hold(
+        core=core.envelope,
+        path=core.body.path,
+        hold_ms=1,
+        items=(PacketEnergy(index=1, energy_j=1),),
+        keeper_entry=None,
+    )
+    opened: Sealed[Hold] = reader.open_any(writer.seal(body).envelope, frame_sender=CAROL.node, now=NOW)
+    assert reader.open(opened.body.core, HoldCore) == core
+    assert _refusal(reader, core.envelope, ALICE.node) is ErrorCode.UNEXPECTED
+
+
+def test_open_asks_for_one_type() -> None:
+    """An envelope of another type than asked for is refused, whatever it says."""
+    offer = sealer(ALICE).seal(OFFER).envelope
+    with pytest.raises(PeerError, match="UNEXPECTED"):
+        sealer(BOB, ALICE).open(offer, HoldCore)
+
+
+def test_a_frame_only_object_must_not_be_signed() -> None:
+    """A signature on a frame-only object is refused: it would be relayed one day."""
+    signature = sealer(ALICE).seal(OFFER).envelope.signatures
+    alive = replace(sealer(ALICE).seal(KEEPALIVE).envelope, signatures=signature)
+    assert _refusal(sealer(BOB, ALICE), alive, ALICE.node) is ErrorCode.BAD_SIGNATURE
+
+
+def test_attestations_need_both_ends() -> None:
+    """Both ends sign, in the order keeper, other, whoever comes first; one signature alone is refused."""
+    first, reader = _attested(), sealer(CAROL, ALICE, BOB)
+    half = sealer(ALICE, BOB).seal(ATTESTATION)
+    assert sealer(BOB, ALICE).countersign(half.envelope) == first
+    assert reader.open(first.envelope, LinkAttestation).signers == (BOB.node, ALICE.node)
+    assert _refusal(reader, half.envelope) is ErrorCode.BAD_SIGNATURE
+    kept = replace(first.envelope, signatures=first.envelope.signatures[:1])
+    assert _refusal(reader, kept) is ErrorCode.BAD_SIGNATURE
+
+
+def test_countersigning_is_for_the_missing_signer_alone() -> None:
+    """A stranger, or the first signer again, cannot countersign; a forged first signature is refused."""
+    half = sealer(BOB, ALICE).seal(ATTESTATION).envelope
+    for one in (CAROL, BOB):
+        with pytest.raises(UsageError, match="not waiting"):
+            sealer(one, ALICE, *([BOB] if one is CAROL else [])).countersign(half)
+    (good,) = half.signatures
+    forged = replace(half, signatures=(replace(good, signature=bytes(64)),))
+    with pytest.raises(PeerError, match="BAD_SIGNATURE"):
+        sealer(ALICE, BOB).countersign(forged)
+    with pytest.raises(UsageError, match="lacks none"):
+        sealer(ALICE, BOB).countersign(_attested().envelope)
+
+
+def test_imbalance_records_have_one_or_two_signatures() -> None:
+    """The node signs its record first; the party's countersignature makes a second valid copy."""
+    record = ImbalanceRecord(
+        node=ALICE.node,
+        party=BOB.node,
+        slot_utc_s=START_S,
+        deviation=Deviation.SHORT,
+        energy_j=3_600_000,
+        price_micro_per_kwh=400_000,
+        amount_micro=400_000,
+        previous=ObjectId(bytes(32)),
+    )
+    one = sealer(ALICE).seal(record)
+    two = sealer(BOB, ALICE).countersign(one.envelope)
+    reader = sealer(CAROL, ALICE, BOB)
+    assert reader.open(one.envelope, ImbalanceRecord).signers == (ALICE.node,)
+    assert reader.open(two.envelope, ImbalanceRecord).signers == (ALICE.node, BOB.node)
+    assert one.object_id == two.object_id
+    with pytest.raises(UsageError, match="another signer"):
+        sealer(BOB, ALICE).seal(record)
+
+
+def test_sealing_refuses_what_nobody_would_open() -> None:
+    """Out of bounds, in another's name, without its identity key: a usage error that names the remedy."""
+    writer = sealer(ALICE)
+    with pytest.raises(UsageError, match=r"Offer\.runs"):
+        writer.seal(replace(OFFER, runs=()))
+    with pytest.raises(UsageError, match="another signer"):
+        writer.seal(replace(OFFER, origin=BOB.node))
+    with pytest.raises(UsageError, match="certify"):
+        writer.seal(ALICE.certificate().body)
+    refresh = Refresh(phase=RefreshPhase.UNSPECIFIED)
+    with pytest.raises(UsageError, match=r"Refresh\.phase"):
+        writer.seal(refresh)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_bit_flips_never_verify(data: st.DataObject) -> None:
+    """No single flipped bit in body, key or signature opens, not even where the original is remembered."""
+    made, reader = sealer(ALICE).seal(OFFER), sealer(BOB, ALICE)
+    assert reader.open(made.envelope, Offer) == made
+    (signature,) = made.envelope.signatures
+    parts = [made.envelope.signed, signature.key, signature.signature]
+    which = data.draw(st.integers(0, 2))
+    bit = data.draw(st.integers(0, 8 * len(parts[which]) - 1))
+    flipped = bytearray(parts[which])
+    flipped[bit // 8] ^= 1 << bit % 8
+    parts[which] = bytes(flipped)
+    changed = Envelope(
+        type=made.envelope.type, signed=parts[0], signatures=(Signature(key=parts[1], signature=parts[2]),)
+    )
+    _refusal(reader, changed, BOB.node)
+
+
+def test_what_is_remembered_is_not_trusted_for_longer_than_its_key() -> None:
+    """An object that has been opened before is refused once the key that signed it has expired."""
+    made, reader = sealer(ALICE).seal(OFFER), sealer(BOB, ALICE)
+    reader.open(made.envelope, Offer)
+    assert _refusal(reader, made.envelope, BOB.node, at(START_S + DAY_S)) is ErrorCode.KEY_EXPIRED
+
+
+def test_memory_saves_verification_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening again verifies no signature; with a memory of one object all results stay the same."""
+    calls: list[bytes] = []
+
+    def counted(signature: Signature, data: bytes) -> bool:
+        calls.append(data)
+        return verify(signature, data)
+
+    monkeypatch.setattr(sealing, "verify", counted)
+    writer, reader = sealer(ALICE), sealer(BOB, ALICE)
+    made = [writer.seal(replace(OFFER, seq=seq)) for seq in range(3)]
+    for _ in range(2):
+        assert [reader.open(one.envelope, Offer) for one in made] == made
+    assert len(calls) == 3
+    monkeypatch.setattr(sealing, "REMEMBERED", 1)
+    small = sealer(CAROL, ALICE)
+    for _ in range(2):
+        assert [small.open(one.envelope, Offer) for one in made] == made
+    assert len(calls) == 3 + 6
+
+
+def test_other_type_with_remembered_bytes() -> None:
+    """Remembered bytes under another type are judged as that type."""
+    made, reader = sealer(ALICE).seal(OFFER), sealer(BOB, ALICE)
+    reader.open(made.envelope, Offer)
+    moved = replace(made.envelope, type=ObjectType.OFFER_WITHDRAWAL)
+    assert _refusal(reader, moved, BOB.node) is ErrorCode.MALFORMED
+
+
+def test_certificates_open_without_any_key() -> None:
+    """A certificate proves itself: it opens in an empty ring, and only with both its signatures."""
+    made, stranger = ALICE.certificate(), Member(5, CAROL.identity, CAROL.operational)
+    reader = sealer(stranger)
+    opened: Sealed[OperationalKey] = reader.open_any(made.envelope, frame_sender=None, now=NOW)
+    assert opened == made
+    half = replace(made.envelope, signatures=made.envelope.signatures[:1])
+    assert _refusal(reader, half) is ErrorCode.BAD_SIGNATURE
+
+
+def test_frames_round_trip() -> None:
+    """A frame decodes to what was encoded and verifies with the sender's operational key alone."""
+    envelopes = tuple(sealer(ALICE).seal(replace(OFFER, seq=seq)).envelope for seq in range(5))
+    frame = decode_frame(encode_frame(NETWORK, SESSION, 9, envelopes, ALICE.operational))
+    verify_frame(NETWORK, frame, ALICE.operational.public_key)
+    assert (frame.session, frame.seq, frame.envelopes) == (SESSION, 9, envelopes)
+    with pytest.raises(PeerError, match="WRONG_SIGNER"):
+        verify_frame(NETWORK, frame, BOB.operational.public_key)
+
+
+def test_frames_are_bounded() -> None:
+    """A frame above 1 MiB is refused on both sides, and so is an envelope above 64 KiB in one."""
+    large = Envelope(type=ObjectType.OFFER, signed=bytes(65_536), signatures=())
+    with pytest.raises(UsageError, match="fewer envelopes"):
+        encode_frame(NETWORK, SESSION, 1, [large] * 16, ALICE.operational)
+    with pytest.raises(PeerError, match="TOO_LARGE"):
+        decode_frame(bytes(1_048_577))
+    with pytest.raises(UsageError, match="65537"):
+        encode_frame(NETWORK, SESSION, 1, [replace(large, signed=bytes(65_537))], ALICE.operational)
+    assert len(encode_frame(NETWORK, SESSION, 1, [large] * 15, ALICE.operational)) < 1_048_576
+
+
+def test_unsigned_frames_carry_the_handshake_alone() -> None:
+    """Without a session only the objects that establish one are sent or accepted."""
+    certificate = ALICE.certificate().envelope
+    assert decode_frame(encode_frame(NETWORK, b"", 1, [certificate], None)).signature is None
+    with pytest.raises(UsageError, match="KEEPALIVE"):
+        encode_frame(NETWORK, b"", 1, [sealer(ALICE).seal(KEEPALIVE).envelope], None)
+    with pytest.raises(UsageError, match="exactly when"):
+        encode_frame(NETWORK, SESSION, 1, [certificate], None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_as_a_frame(raw: bytes) -> None:
+    """Any bytes give a frame or a PeerError."""
+    try:
+        frame = decode_frame(raw)
+    except PeerError:
+        return
+    assert frame.envelopes
+
+
+@given(st.text(max_size=300))
+def test_clipped_text_may_always_be_sent(text: str) -> None:
+    """Whatever an error says can be told to a neighbour once it is clipped."""
+    made = sealer(ALICE).seal(Close(code=ErrorCode.POLICY, text=clipped_text(text)))
+    assert len(made.body.text) == min(len(text), 128)
