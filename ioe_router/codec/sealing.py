@@ -17,7 +17,7 @@ from ioe_router.codec.keys import KeyRing, refuse_unsound
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
 from ioe_router.codec.signing import Signer, signature_prefix, verify
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import OperationalKey
+from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
@@ -118,6 +118,26 @@ class CodecSealer:
         if named[0] == self.node:
             signatures = signatures[::-1]
         return self._open_signed(replace(envelope, signatures=signatures), row)
+
+    def peek_attestation(self, envelope: Envelope) -> Sealed[LinkAttestation]:
+        """Decode an attestation of the node's own configuration; the handshake checks its signatures.
+
+        Raises UsageError: a configuration is the operator's, not a neighbour's.
+        """
+        if envelope.type is not ObjectType.LINK_ATTESTATION:
+            raise UsageError(
+                f"{envelope.type.name} is configured as a link attestation; attest the link anew"
+            )
+        try:
+            body: LinkAttestation = _decoded(envelope, REGISTRY[envelope.type])
+        except PeerError as error:
+            raise UsageError(
+                f"a configured attestation is unusable ({error}); attest the link anew"
+            ) from None
+        if self.node not in (body.keeper, body.other):
+            raise UsageError("a configured attestation does not name this node; attest the link anew")
+        signers, object_id = (body.keeper, body.other), object_id_of(envelope.signed)
+        return Sealed(object_id=object_id, body=body, signers=signers, envelope=envelope)
 
     # -------------------------------------------------------------- sealing
 

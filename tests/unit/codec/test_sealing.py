@@ -142,6 +142,20 @@ def test_countersigning_is_for_the_missing_signer_alone() -> None:
         sealer(ALICE, BOB).countersign(_attested().envelope)
 
 
+def test_a_configured_attestation_is_read_without_keys() -> None:
+    """A node reads its own attestation before it knows any key; another's, or another type, is a usage error."""
+    made = _attested()
+    assert sealer(ALICE).peek_attestation(made.envelope) == made
+    for envelope, why in (
+        (sealer(ALICE).seal(OFFER).envelope, "OFFER is configured"),
+        (replace(made.envelope, signed=made.envelope.signed[:-1]), "unusable"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            sealer(ALICE).peek_attestation(envelope)
+    with pytest.raises(UsageError, match="does not name this node"):
+        sealer(CAROL).peek_attestation(made.envelope)
+
+
 def test_imbalance_records_have_one_or_two_signatures() -> None:
     """The node signs its record first; the party's countersignature makes a second valid copy."""
     record = ImbalanceRecord(
