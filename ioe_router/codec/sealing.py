@@ -99,20 +99,21 @@ class CodecSealer:
         )
 
     def countersign(self, envelope: Envelope) -> Sealed[Any]:
-        """Add this node's signature to an object that another signer has signed. Raises PeerError.
+        """Add this node's signature to an object that waits for it; a complete one is opened and returned.
 
-        For LINK_ATTESTATION and IMBALANCE_RECORD. Raises UsageError when this node is not the missing signer.
+        For LINK_ATTESTATION and IMBALANCE_RECORD. Raises PeerError: NOT_FOR_ME when another node's signature
+        is missing, else as `open`. Raises UsageError for other types.
         """
         row = REGISTRY[envelope.type]
-        if len(row.named) != 2 or len(envelope.signatures) != 1:  # noqa: PLR2004 - a pair of signers
-            raise UsageError(
-                f"{envelope.type.name} with {len(envelope.signatures)} signatures lacks none of ours"
-            )
+        if row.signatures_max != len(row.named) or len(row.named) == 1:
+            raise UsageError(f"{row.message} has one signer; seal it instead")
+        if len(envelope.signatures) != 1:
+            return self._open_signed(envelope, row)
         body = _decoded(envelope, row)
         named = [getattr(body, name) for name in row.named]
         other = self.ring.node_of(envelope.signatures[0].key, self.now)
         if {other, self.node} != set(named) or other == self.node:
-            raise UsageError(f"this {row.message} is not waiting for this node's signature")
+            raise PeerError(ErrorCode.NOT_FOR_ME, f"{row.message} is not waiting for this node's signature")
         self._verify(envelope)
         signatures = (*envelope.signatures, self._sign(envelope.type, envelope.signed))
         if named[0] == self.node:

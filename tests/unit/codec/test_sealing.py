@@ -131,19 +131,29 @@ def test_attestations_need_both_ends() -> None:
 def test_countersigning_is_for_the_missing_signer_alone() -> None:
     """A stranger, or the first signer again, cannot countersign; a forged first signature is refused."""
     half = sealer(BOB, ALICE).seal(ATTESTATION).envelope
-    for one in (CAROL, BOB):
-        with pytest.raises(UsageError, match="not waiting"):
-            sealer(one, ALICE, *([BOB] if one is CAROL else [])).countersign(half)
+    for one in (sealer(CAROL, ALICE, BOB), sealer(BOB, ALICE)):
+        with pytest.raises(PeerError, match="NOT_FOR_ME"):
+            one.countersign(half)
     (good,) = half.signatures
     forged = replace(half, signatures=(replace(good, signature=bytes(64)),))
     with pytest.raises(PeerError, match="BAD_SIGNATURE"):
         sealer(ALICE, BOB).countersign(forged)
-    with pytest.raises(UsageError, match="lacks none"):
-        sealer(ALICE, BOB).countersign(_attested().envelope)
+    with pytest.raises(UsageError, match="one signer"):
+        sealer(ALICE, BOB).countersign(sealer(BOB, ALICE).seal(replace(OFFER, origin=BOB.node)).envelope)
+
+
+def test_countersigning_twice_is_countersigning_once() -> None:
+    """A complete object comes back as it is, even to a node that has forgotten it; a broken one is refused."""
+    made = _attested()
+    assert sealer(ALICE, BOB).countersign(made.envelope) == made
+    first, second = made.envelope.signatures
+    broken = replace(made.envelope, signatures=(first, replace(second, signature=bytes(64))))
+    with pytest.raises(PeerError, match="BAD_SIGNATURE"):
+        sealer(ALICE, BOB).countersign(broken)
 
 
 def test_a_configured_attestation_is_read_without_keys() -> None:
-    """A node reads its own attestation before it knows any key; another's, or another type, is a usage error."""
+    """A node reads its own attestation before it knows any key, and nothing else."""
     made = _attested()
     assert sealer(ALICE).peek_attestation(made.envelope) == made
     for envelope, why in (
