@@ -26,6 +26,7 @@ from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
 from ioe_router.model.slot import Slot, next_slot, slot_at
 
 HORIZON_SLOTS: Final = 96
+LIFETIME_MAX_S: Final = 86_400  # of an offer (SPEC section 14)
 _TRADES_PER_SLOT: Final = 256  # trade numbers of one slot; a need's place is its number
 
 
@@ -63,6 +64,7 @@ class StaticAgent:
         needs: tuple[StaticNeed, ...] = (),
     ) -> None:
         self._slot_s = parameters.slot_s
+        self._horizon = min(HORIZON_SLOTS, LIFETIME_MAX_S // parameters.slot_s)
         self._offers = offers
         self._needs = needs
         self._offered_until = Slot(0)
@@ -82,12 +84,12 @@ class StaticAgent:
         return ()
 
     def _publish(self, first: Slot) -> Iterator[Input]:
-        if not self._offers or first < next_slot(self._offered_until, self._slot_s, -HORIZON_SLOTS // 2):
+        if not self._offers or first < next_slot(self._offered_until, self._slot_s, -(self._horizon // 2)):
             return
-        self._offered_until = next_slot(first, self._slot_s, HORIZON_SLOTS)
+        self._offered_until = next_slot(first, self._slot_s, self._horizon)
         for number, offer in enumerate(self._offers, start=1):
             run = OfferRun(
-                slots=HORIZON_SLOTS, energy_j=offer.energy_j, price_micro_per_kwh=offer.price_micro_per_kwh
+                slots=self._horizon, energy_j=offer.energy_j, price_micro_per_kwh=offer.price_micro_per_kwh
             )
             yield PublishOffer(
                 offer_no=number,
@@ -99,7 +101,7 @@ class StaticAgent:
                 energy_cap_j=0,
                 carbon_mg_per_kwh=offer.carbon_mg_per_kwh,
                 is_default=offer.is_default,
-                lifetime_s=HORIZON_SLOTS * self._slot_s,
+                lifetime_s=self._horizon * self._slot_s,
             )
 
     def _trade(self, opening: SlotOpening) -> Iterator[Input]:

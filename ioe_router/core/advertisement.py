@@ -6,7 +6,7 @@ known, together with a replacement that is no worse.  Everything else waits
 for the next batch, a jittered interval after the first change, so that a node
 tells the outcome of many changes once; a replacement that is worse than what
 was lost waits, too, which keeps a lost origin from being searched for along
-ever longer paths.  Origins that change too often wait longer (damping.py).
+ever longer paths.  Offers that change too often wait longer (damping.py).
 
 What has been told stays told until it is lost, displaced by something better
 or has ended: being less attractive than others does not take it back.
@@ -122,8 +122,8 @@ class Advertisement:
         """A version of an offer was taken, received or our own."""
         body = change.after.body
         key = key_of(body)
-        if body.origin != self._config.node:
-            self._damping.change(body.origin, now)
+        if change.before is not None and body.origin != self._config.node:
+            self._damping.change(key, now)
         if change.before is not None and is_reduction(
             change.before.body, body, self._config.parameters.slot_s, now
         ):
@@ -131,17 +131,25 @@ class Advertisement:
         self._pending.withdrawn.pop(key, None)
         self._pending.offers[key] = None
 
-    def offer_ended(self, offer: Sealed[Offer], withdrawal: Envelope | None) -> None:
-        """An offer is gone; a withdrawal is passed on to those who were told the offer."""
+    def offer_withdrawn(self, offer: Sealed[Offer], withdrawal: Envelope, now: Now) -> None:
+        """An offer was withdrawn by its origin; who was told the offer is told that."""
+        key = self._end_offer(offer)
+        self._pending.withdrawn[key] = withdrawal
+        if key[0] != self._config.node:
+            self._damping.change(key, now)
+
+    def offer_ended(self, offer: Sealed[Offer]) -> None:
+        """An offer has expired or lost its last path; who was told it sees that as well."""
+        key = self._end_offer(offer)
+        for neighbor in self.told.neighbors():
+            self.told.of(neighbor).offers.pop(key, None)
+
+    def _end_offer(self, offer: Sealed[Offer]) -> OfferKey:
         key = key_of(offer.body)
         self._pending.offers.pop(key, None)
         self._pending.reduced.pop(key, None)
         self._pending.directions[offer.body.direction] = None
-        if withdrawal is not None:
-            self._pending.withdrawn[key] = withdrawal
-            return
-        for neighbor in self.told.neighbors():
-            self.told.of(neighbor).offers.pop(key, None)
+        return key
 
     # ------------------------------------------------------------- telling
     def flush(self, now: Now, out: Outbox) -> None:
@@ -296,15 +304,14 @@ class Advertisement:
         )
 
     def _choose(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
-        """The offers of a direction to tell beside those that are told."""
+        """The offers of a direction to tell beside those that are told already."""
         link = self._evidence.own_link(neighbor)
         if link is None:
             return ()
         flow = energy_flow(link.body, self._config.node, direction)
         slot_s = self._config.parameters.slot_s
         candidates = self._candidates(neighbor, told, direction)
-        already = tuple(o for o in told.offers.values() if o.body.direction is direction)
-        return choose_offers(candidates, already, rating_va(link.body, flow) * slot_s, slot_s)
+        return choose_offers(candidates, told.offers, rating_va(link.body, flow) * slot_s, slot_s)
 
     def _candidates(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
         to = self._neighbors[neighbor]
@@ -314,7 +321,7 @@ class Advertisement:
         for offer in (*own, *self._offers.alive(direction)):
             origin = offer.body.origin
             key = key_of(offer.body)
-            if key in told.offers or not may_offer(to, offer.body) or key in self._damped:
+            if not may_offer(to, offer.body) or (key in self._damped and key not in told.offers):
                 continue
             if origin not in ranks:
                 ranks[origin] = self._best_rank(neighbor, (origin, direction))
@@ -333,17 +340,17 @@ class Advertisement:
 
     # ------------------------------------------------------------- damping
     def _set_damped_apart(self, now: Now) -> None:
-        """Take the changes of suppressed origins out of the batch."""
-        held = [k for k in self._pending.offers if self._damping.suppressed(k[0], now)]
+        """Take the changes of suppressed offers out of the batch."""
+        held = [k for k in self._pending.offers if self._damping.suppressed(k, now)]
         for key in held:
             del self._pending.offers[key]
             self._damped[key] = None
-            until_ns = self._damping.reuse_at_ns(key[0])
+            until_ns = self._damping.reuse_at_ns(key)
             if self._damped_until_ns is None or until_ns < self._damped_until_ns:
                 self._damped_until_ns = until_ns
 
     def _release_damped(self, now: Now) -> None:
-        """Put held changes back into the batch once the first origin may go on."""
+        """Put held changes back into the batch once the first offer may go on."""
         if self._damped_until_ns is None or self._damped_until_ns > now.monotonic_ns:
             return
         held, self._damped = self._damped, {}

@@ -14,12 +14,12 @@ packet carries is the link's loss account.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ioe_router.core.loss import Increment, LinkModel, signed
 from ioe_router.model.errors import UsageError, invariant
 from ioe_router.model.ids import ReservationId
-from ioe_router.model.routing import Flow
+from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.slot import Slot
 
 PacketKey = tuple[ReservationId, int, int]  # reservation, version, index
@@ -32,7 +32,8 @@ class LiveEntry:
     number: int
     flow: Flow
     increment: Increment
-    price_micro_per_kwh: int | None = None  # at the end nearer the initiator, once known
+    price_micro_per_kwh: int | None = None  # at the end nearer the initiator, once committed
+    direction: Direction | None = None  # of the offer, once committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class SlotLedger:
     net_j: int = 0
     used_down_j: int = 0
     used_up_j: int = 0
-    standing_j: int = 0  # loss supply entered by both ends, outside admission
+    changed: bool = False  # since somebody looked
     entries: dict[PacketKey, LiveEntry] = field(default_factory=dict)
 
     def used_j(self, flow: Flow) -> int:
@@ -80,16 +81,16 @@ class SlotLedger:
             self._add(entry, -1)
         return entry
 
-    def price(self, key: PacketKey, price_micro_per_kwh: int) -> None:
-        """Note the price at the end nearer the initiator of a live packet."""
-        old = self.entries[key]
-        self.entries[key] = LiveEntry(
-            number=old.number, flow=old.flow, increment=old.increment, price_micro_per_kwh=price_micro_per_kwh
+    def price(self, key: PacketKey, price_micro_per_kwh: int, direction: Direction) -> None:
+        """A live packet is committed: note its price at the end nearer the initiator."""
+        self.entries[key] = replace(
+            self.entries[key], price_micro_per_kwh=price_micro_per_kwh, direction=direction
         )
 
     def _add(self, entry: LiveEntry, sign: int) -> None:
         inc = entry.increment
         gross = sign * max(inc.sent_j, inc.received_j)
+        self.changed = True
         self.net_j += sign * signed(inc.flow_j, entry.flow)
         if entry.flow is Flow.DOWN:
             self.used_down_j += gross
@@ -102,7 +103,9 @@ class SlotLedger:
         invariant(net == self.net_j, "net energy differs from the live packets")
         for flow in (Flow.DOWN, Flow.UP):
             gross = sum(
-                max(e.increment.sent_j, e.increment.received_j) for e in self.entries.values() if e.flow is flow
+                max(e.increment.sent_j, e.increment.received_j)
+                for e in self.entries.values()
+                if e.flow is flow
             )
             invariant(gross == self.used_j(flow), "gross use differs from the live packets")
 
@@ -136,6 +139,13 @@ class LinkCalendar:
     def slots(self) -> tuple[Slot, ...]:
         """All slots with a ledger, in ascending order."""
         return tuple(sorted(self._slots))
+
+    def changed(self) -> list[tuple[Slot, SlotLedger]]:
+        """Ledgers that have changed since the last call."""
+        changed = [(slot, ledger) for slot, ledger in self._slots.items() if ledger.changed]
+        for _, ledger in changed:
+            ledger.changed = False
+        return changed
 
     def forget_before(self, slot: Slot) -> None:
         """Drop ledgers of slots before `slot` (settled, outcome retention over)."""

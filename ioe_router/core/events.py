@@ -98,7 +98,9 @@ class Booked:
     energy_j: int
     price_micro_per_kwh: int
     scarcity_micro_per_kwh: int
-    offer_no: int
+    offer_no: int  # of the offer at its origin
+    trade_no: int  # the want that it serves, seen from the initiator; else 0
+    own_offer_no: int  # the own offer that the energy comes from; 0 for bought energy
     hops: int
 
 

@@ -13,7 +13,7 @@ plus path rank until three times what the link can carry is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,38 +84,32 @@ class Candidate:
 
 
 def choose_offers(
-    candidates: Iterable[Candidate], told: Iterable[Sealed[Offer]], capacity_j: int, slot_s: int
+    candidates: Iterable[Candidate], told: Container[OfferKey], capacity_j: int, slot_s: int
 ) -> tuple[Candidate, ...]:
-    """The candidates to tell beside what is `told` already, best first.
+    """The candidates to tell beside those `told` already, best first.
 
-    Per first slot with energy, offers are taken until CAPACITY_TOLD times
-    `capacity_j` (what the link carries in a slot, in the sense of the
-    direction's energy) is told; beyond that only default offers and those of
-    the first ORIGINS_TOLD_MIN origins.
+    Per first slot with energy, offers are taken in order until CAPACITY_TOLD
+    times `capacity_j` (what the link carries in a slot, in the sense of the
+    direction's energy) is covered; beyond that only default offers, which do
+    not count, and offers of the first ORIGINS_TOLD_MIN origins.  What was told
+    counts in its place in the order, so that it never keeps a better offer out.
     """
-    energy_j: dict[int, int] = {}
+    covered_j: dict[int, int] = {}
     origins: dict[NodeId, None] = {}
-    known: dict[OfferKey, None] = {}
     granule_j = max(1, capacity_j // GRANULE_PARTS)
-
-    def count(offer: Offer) -> None:
-        slot, offered_j = _first_energy(offer, slot_s)
-        energy_j[slot] = energy_j.get(slot, 0) + max(granule_j, offered_j)
-        origins[offer.origin] = None
-
-    for offer in told:
-        known[key_of(offer.body)] = None
-        count(offer.body)
     chosen: list[Candidate] = []
     for candidate in sorted(candidates, key=Candidate.order):
         body = candidate.offer.body
-        slot, _ = _first_energy(body, slot_s)
-        full = energy_j.get(slot, 0) >= CAPACITY_TOLD * capacity_j
+        slot, offered_j = _first_energy(body, slot_s)
+        full = covered_j.get(slot, 0) >= CAPACITY_TOLD * capacity_j
         needed = body.is_default or (body.origin not in origins and len(origins) < ORIGINS_TOLD_MIN)
-        if key_of(body) in known or (full and not needed):
+        if full and not needed:
             continue
-        chosen.append(candidate)
-        count(body)
+        if not body.is_default:
+            covered_j[slot] = covered_j.get(slot, 0) + max(granule_j, offered_j)
+            origins[body.origin] = None
+        if key_of(body) not in told:
+            chosen.append(candidate)
     return tuple(chosen)
 
 

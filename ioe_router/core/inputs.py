@@ -83,9 +83,10 @@ class Trade:
     slot: Slot
     direction: Direction
     energy_j: int
-    price_limit_micro_per_kwh: int
+    price_limit_micro_per_kwh: int  # at the own port: most to pay (SUPPLY), least to get (DEMAND)
+    default_limit_micro_per_kwh: int | None  # the same for DEFAULT offers; None: do not use them
+    own_offer_no: int | None  # DEMAND: the energy is what is left of this own offer
     priority: int
-    accept_default: bool
     sources: tuple[SourceClass, ...]  # allowed source classes, empty for all
     carbon_max_mg_per_kwh: int | None
 
@@ -130,11 +131,10 @@ class Shutdown:
     """Close all sessions in good order."""
 
 
-Input = (
+Command = (
     Started
     | DeadlineReached
     | SessionUp
-    | FrameReceived
     | SessionDown
     | PublishOffer
     | Trade
@@ -144,3 +144,5 @@ Input = (
     | ImbalancePrices
     | Shutdown
 )
+
+Input = Command | FrameReceived

@@ -32,9 +32,7 @@ class OwnOffer:
 
     stated: PublishOffer
     published: Offer | None = None
-    previous_seq: int = 0
     taken: dict[Slot, dict[HolderKey, int]] = field(default_factory=dict)
-    told_j: dict[Slot, int] = field(default_factory=dict)
 
     def taken_j(self, slot: Slot) -> int:
         """Held and committed energy of a slot."""
@@ -48,6 +46,13 @@ class OwnOffers:
         """No offers yet."""
         self._slot_s = slot_s
         self._offers: dict[int, OwnOffer] = {}
+        self._changed: dict[int, None] = {}
+
+    def changed(self) -> tuple[OwnOffer, ...]:
+        """Offers whose taken energy has changed since the last call."""
+        changed = tuple(self._offers[number] for number in self._changed)
+        self._changed.clear()
+        return changed
 
     def state(self, stated: PublishOffer) -> OwnOffer:
         """Take note of what the host offers; what was taken before stays taken."""
@@ -80,6 +85,7 @@ class OwnOffers:
         taken = min(energy_j, self.free_j(offer, slot))
         if taken:
             offer.taken.setdefault(slot, {})[key] = taken
+            self._changed[offer.stated.offer_no] = None
         return taken
 
     def give_back(self, offer_no: int, slot: Slot, key: HolderKey, keep_j: int = 0) -> None:
@@ -87,6 +93,7 @@ class OwnOffers:
         offer = self._offers.get(offer_no)
         if offer is None or key not in offer.taken.get(slot, {}):
             return
+        self._changed[offer_no] = None
         if keep_j:
             offer.taken[slot][key] = keep_j
         else:

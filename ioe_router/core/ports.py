@@ -106,9 +106,7 @@ class Ports:
         return power_w * self._parameters.slot_s * (PPM - self._margin_ppm) // PPM
 
 
-def make_port(
-    node: NodeId, sealed: Sealed[LinkAttestation], slot_s: int, fee_micro_per_kwh: int
-) -> Port:
+def make_port(node: NodeId, sealed: Sealed[LinkAttestation], slot_s: int, fee_micro_per_kwh: int) -> Port:
     """The port that an attestation gives `node`. The attestation must name the node as one of its ends."""
     body = sealed.body
     keeper = body.keeper == node

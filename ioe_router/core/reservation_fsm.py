@@ -96,7 +96,11 @@ TRANSITIONS: Final[dict[tuple[S, ReservationEvent], S | ErrorCode]] = {
     (S.COMMITTED, E.CURTAIL): S.COMMITTED,
     (S.COMMITTED, E.SLOT_END): S.COMMITTED,
 }
-for _ended, _commit_code in ((S.FAILED, R.HOLD_EXPIRED), (S.RELEASED, R.UNEXPECTED), (S.EXPIRED, R.HOLD_EXPIRED)):
+for _ended, _commit_code in (
+    (S.FAILED, R.HOLD_EXPIRED),
+    (S.RELEASED, R.UNEXPECTED),
+    (S.EXPIRED, R.HOLD_EXPIRED),
+):
     TRANSITIONS.update(
         {
             (_ended, E.HOLD): R.CONFLICT,

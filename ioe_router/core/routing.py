@@ -113,7 +113,7 @@ class Routing:
         self._advertisement.path_lost(path)
         if not self._heard.has(path.neighbor, path.target):
             for offer in self._offers.unhear(path.neighbor, path.target, out):
-                self._advertisement.offer_ended(offer, None)
+                self._advertisement.offer_ended(offer)
 
     # ------------------------------------------------------------- offers
     def hear_offer(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now, out: Outbox) -> None:
@@ -132,7 +132,7 @@ class Routing:
             raise PeerError(ErrorCode.LOOP, "a withdrawal came back to its origin")
         ended = self._offers.withdraw(sealed, now, out)
         if ended is not None:
-            self._advertisement.offer_ended(ended, sealed.envelope)
+            self._advertisement.offer_withdrawn(ended, sealed.envelope, now)
 
     def publish_own(self, stated: PublishOffer, now: Now) -> Offer | None:
         """Publish an offer of this node; without energy in any run it is withdrawn, then None. UsageError."""
@@ -144,7 +144,7 @@ class Routing:
         withdrawn = self._own.withdraw(stated.offer_no, now)
         if withdrawn is not None:
             ended, withdrawal = withdrawn
-            self._advertisement.offer_ended(ended, withdrawal.envelope)
+            self._advertisement.offer_withdrawn(ended, withdrawal.envelope, now)
         return None
 
     # ------------------------------------------------------------- link states
@@ -162,9 +162,9 @@ class Routing:
         for path in self._loc_rib.expired(now):
             self._forget(path.neighbor, path.hash, out)
         for offer in self._offers.expire(now, out):
-            self._advertisement.offer_ended(offer, None)
+            self._advertisement.offer_ended(offer)
         for offer in self._own.expire(now):
-            self._advertisement.offer_ended(offer, None)
+            self._advertisement.offer_ended(offer)
         self._advertisement.flush(now, out)
         newly = self._advertisement.paths.newly
         self._link_states.flush(self._advertisement.told, newly, now, out)
@@ -190,6 +190,10 @@ class Routing:
     def paths_to(self, origin: NodeId, direction: Direction) -> tuple[Path, ...]:
         """The usable paths to an origin, best first."""
         return self._loc_rib.to((origin, direction))
+
+    def all_paths(self) -> tuple[Path, ...]:
+        """Every usable path, best first per target."""
+        return tuple(path for target in self._loc_rib.targets() for path in self._loc_rib.to(target))
 
     def path(self, path_hash: PathHash) -> Path | None:
         """The usable path with this hash."""

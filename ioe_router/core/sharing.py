@@ -5,8 +5,8 @@ the nodes, find for each link and direction a power such that *every*
 combination of flows inside these limits keeps every bus inside the band less
 the guard.
 
-For link l, w_l = min(rating, sum of the limits below l), CONTROLLED ports
-counted with their ratings.  Squared voltages fall along a path by
+For link l, w_l = min(rating, sum of what the buses and links below it may
+pass), CONTROLLED ports counted with their ratings.  Squared voltages fall along a path by
 2 (r P + x Q) / Vn^2 (behind the taps passed so far), so the worst case for a
 bus is each link of its path at its limit:
 
@@ -86,8 +86,19 @@ class Branch:
 
     @property
     def reactive_var(self) -> int:
-        """Q_l: the larger of what may be drawn and given below."""
-        return max(self.below.drawn_var, self.below.given_var)
+        """Q_l: the larger of what may be drawn and given below, the larger rating at most."""
+        return max(self.passing.drawn_var, self.passing.given_var)
+
+    @property
+    def passing(self) -> Below:
+        """What may pass the link: nothing passes above its rating, whatever the members below state."""
+        rated_va = max(self.link.rating_down_va, self.link.rating_up_va)
+        return Below(
+            import_w=self.down_w,
+            export_w=self.up_w,
+            drawn_var=min(rated_va, self.below.drawn_var),
+            given_var=min(rated_va, self.below.given_var),
+        )
 
     def drop(self, active_w: int) -> Fraction:
         """Share of the squared voltage that active power costs, seen from the root."""
@@ -194,7 +205,7 @@ def _gathered(
         if branch.above != ROOT:
             parent = branches[branch.above]
             branches[branch.above] = replace(
-                parent, below=parent.below.plus(branch.below), height=max(parent.height, branch.height + 1)
+                parent, below=parent.below.plus(branch.passing), height=max(parent.height, branch.height + 1)
             )
     return tuple(branches)
 

@@ -46,6 +46,7 @@ from ioe_router.model.slot import Slot, slot_at
 
 ROUNDS: Final = 2
 SLOTS_AHEAD: Final = 4  # a sweep about a slot further away is refused
+ENERGY_MAX_J: Final = 2**53 - 1  # largest energy of a message
 BELIEVED_RATINGS: Final = 8  # a flow above so many ratings is neither stated nor believed
 
 
@@ -64,6 +65,7 @@ class _Run:
     above: EndEnergy | None = None  # told to the parent in this round; None while children are awaited
     done: bool = False
     below: dict[LinkId, EndEnergy] = field(default_factory=dict)  # per child link, of this round
+    lost_j: dict[LinkId, int] = field(default_factory=dict)  # per own link, once done
 
 
 class Sweeps:
@@ -94,6 +96,11 @@ class Sweeps:
         """The voltage that the sweeps of a slot found here; None while they run."""
         run = self._runs.get(slot)
         return run.voltage_micro_pu if run is not None and run.done else None
+
+    def swept_loss_j(self, slot: Slot) -> Mapping[LinkId, int]:
+        """Total loss of every own link as the sweeps of a slot found it; empty while they run."""
+        run = self._runs.get(slot)
+        return {} if run is None else run.lost_j
 
     def forget_before(self, slot: Slot) -> None:
         """Drop what concerns slots before `slot`."""
@@ -172,7 +179,7 @@ class Sweeps:
     def _believed_j(self, port: Port) -> int:
         """Most energy that anybody states or believes about a link in a slot."""
         rated_va = max(port.attestation.body.rating_down_va, port.attestation.body.rating_up_va)
-        return BELIEVED_RATINGS * rated_va * self._slot_s
+        return min(BELIEVED_RATINGS * rated_va * self._slot_s, ENERGY_MAX_J)
 
     def _check(self, slot_utc_s: int, number: int, now: Now) -> Slot:
         here = slot_at(now.utc_s, self._slot_s)
@@ -311,6 +318,7 @@ class Sweeps:
         if parent is not None and run.above is not None:
             loss = parent.attestation.body.loss
             swept[parent.link] = distflow.swept_loss_j(loss, run.above, run.parent_micro_pu, self._slot_s)
+        run.lost_j = swept
         total = 0
         for port in (
             *((parent,) if parent is not None else ()),
@@ -319,6 +327,7 @@ class Sweeps:
         ):
             sums = run.booked.get(port.link, BookedLink(link=port.link, keeper=port.keeper))
             lost = swept[port.link] if port.radial else model_loss_j(port.model, sums.net_j)
+            swept[port.link] = lost
             total += sums.half(lost - sums.carried_loss_j) - sums.supply_j
         return total
 

@@ -43,6 +43,7 @@ from ioe_router.model.slot import Slot, slot_at
 
 ENVELOPE_SLOTS: Final = 192
 LIMIT_LIFETIME_S: Final = 172_800
+LINES_MAX: Final = 1_400  # of an envelope, which keeps it below 64 KiB; links beyond are not bookable
 REPORT_ITEMS: Final = 48  # of each sort in one report, which keeps it below 64 KiB
 CLOCK_TOLERANCE_S: Final = 60
 ENVELOPES_KEPT: Final = 4
@@ -283,7 +284,7 @@ class Zone:
             seq=self._seq,
             first_slot_utc_s=slot_at(now.utc_s, slot_s),
             slots=ENVELOPE_SLOTS,
-            lines=lines,
+            lines=lines[:LINES_MAX],
             issued_utc_s=now.utc_s,
         )
         self._renew_ns = now.after_ms(ENVELOPE_SLOTS * slot_s * 500)

@@ -3,7 +3,7 @@
 The parameters are hashed into every HELLO: two nodes with other parameters do
 not become neighbours.  The timetable follows from the slot length alone.
 
-        open            provisional gate         final gate   start        end
+  offers open           provisional gate         final gate   start        end
     ----+--bands--+--repair--+--sweeps--+--correction--+--------+----- slot -----+
 """
 
@@ -24,6 +24,7 @@ BANDS_MAX: Final = 12
 class Timetable:
     """Offsets in seconds before a slot's start; bands follow each other from `open_s` on."""
 
+    offer_s: int  # hosts have published offers and wants by the opening
     open_s: int
     band_s: int
     provisional_gate_s: int
@@ -34,16 +35,16 @@ class Timetable:
 
 TIMETABLES: Final = {
     300: Timetable(
-        open_s=240, band_s=5, provisional_gate_s=150, sweep_level_s=1, correction_s=80, final_gate_s=45
+        offer_s=270, open_s=240, band_s=5, provisional_gate_s=150, sweep_level_s=1, correction_s=80, final_gate_s=45
     ),
     900: Timetable(
-        open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
     ),
     1800: Timetable(
-        open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
     ),
     3600: Timetable(
-        open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
     ),
 }
 

@@ -1,0 +1,1 @@
+"""Generated gRPC stubs of proto/ioe/v1/service.proto by `make proto`; needs the extra `node`."""

@@ -1,0 +1,113 @@
+"""What the host asks for, and what sessions do to every part (SPEC section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ioe_router.core.booked import BookedLink
+from ioe_router.core.inputs import (
+    DeadlineReached,
+    ForecastReactive,
+    ImbalancePrices,
+    Command,
+    MeterRead,
+    PublishOffer,
+    ReleaseReservation,
+    SessionDown,
+    SessionUp,
+    Shutdown,
+    Started,
+    Trade,
+)
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.parts import Parts
+from ioe_router.core.settlement import SettledPacket
+from ioe_router.model.clock import Now
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import LinkId
+from ioe_router.model.slot import Slot
+
+
+def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
+    """Carry out one input that is not a frame. UsageError: the host asked for something impossible."""
+    match input_:
+        case Started():
+            _start(parts, input_, now)
+        case SessionUp():
+            parts.sessions.up(input_.neighbor, input_.dialer, now, out)
+        case SessionDown():
+            session_down(parts, input_, now, out)
+        case PublishOffer():
+            publish(parts, input_, now)
+        case Trade():
+            parts.desk.trade(input_, now, out)
+        case ReleaseReservation():
+            _release(parts, input_, now, out)
+        case ForecastReactive():
+            parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
+        case MeterRead():
+            _metered(parts, input_, now, out)
+        case ImbalancePrices():
+            parts.imbalance.set_prices(input_)
+        case Shutdown():
+            parts.sessions.close_all(ErrorCode.SHUTTING_DOWN, "the node is stopping", out)
+        case DeadlineReached():
+            pass  # what is due is looked at after every call
+
+
+def _start(parts: Parts, started: Started, now: Now) -> None:
+    parts.sessions.start(started.epoch)
+    parts.routing.start(started.epoch)
+    parts.zone.start(started.epoch, now)
+    parts.slots.start(now)
+
+
+def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> None:
+    """The transport to a neighbour is gone: what came from it, or waits for it, ends."""
+    if not parts.sessions.down(event.neighbor, event.code, event.reason, out):
+        return
+    parts.routing.neighbor_down(event.neighbor, out)
+    parts.zone.neighbor_down(event.neighbor)
+    parts.sweeps.neighbor_down(now, out)
+    parts.commits.lost(event.neighbor, now, out)
+
+
+def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
+    """Publish what is left of an own offer."""
+    offer = parts.own_offers.state(stated)
+    runs = parts.own_offers.remaining_runs(offer, stated.first_slot)
+    offer.published = parts.routing.publish_own(replace(stated, runs=runs), now) or offer.published
+
+
+def _release(parts: Parts, asked: ReleaseReservation, now: Now, out: Outbox) -> None:
+    for record in parts.reservations.all():
+        if record.core.body.reservation == asked.reservation and record.toward_initiator is None:
+            parts.desk.release(record, now, out)
+
+
+def _metered(parts: Parts, read: MeterRead, now: Now, out: Outbox) -> None:
+    booked = parts.supply.booked(read.slot).get(read.link)
+    if booked is None:
+        booked = BookedLink(link=read.link, keeper=False)
+    deviation = parts.settlement.metered(read, booked, settled_packets(parts, read.link, read.slot), now, out)
+    if deviation is not None:
+        parts.imbalance.deviated(deviation, now, out)
+
+
+def settled_packets(parts: Parts, link: LinkId, slot: Slot) -> tuple[SettledPacket, ...]:
+    """The committed packets of a link in a slot, as its ledger has them."""
+    port = parts.ports.of(link)
+    ledger = None if port is None else port.calendar.ledger(slot)
+    if ledger is None:
+        return ()
+    return tuple(
+        SettledPacket(
+            flow=entry.flow,
+            sent_j=entry.increment.sent_j,
+            received_j=entry.increment.received_j,
+            price_micro_per_kwh=entry.price_micro_per_kwh,
+            direction=entry.direction,
+        )
+        for entry in ledger.entries.values()
+        if entry.price_micro_per_kwh is not None and entry.direction is not None
+    )

@@ -1,0 +1,146 @@
+"""Which part hears which object of a neighbour (SPEC section 5, last step of the processing order).
+
+Objects of the handshake are heard in any state of the session; all others
+only once it is established.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.parts import Parts
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import (
+    Close,
+    Fault,
+    Hello,
+    Keepalive,
+    LinkAttestation,
+    OperationalKey,
+    Refresh,
+    SessionProof,
+)
+from ioe_router.model.envelope import Sealed
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.grid import ConnectionLimit, OperatingEnvelope, SweepDown, SweepUp, ZoneReport
+from ioe_router.model.ids import NodeId
+from ioe_router.model.reservation import (
+    CommitHop,
+    Committed,
+    Curtail,
+    Failed,
+    Grant,
+    Hold,
+    Outcome,
+    OutcomeQuery,
+    Receipt,
+    Refuse,
+    Release,
+)
+from ioe_router.model.routing import LinkState, Offer, OfferWithdrawal, PathAdvert, PathWithdrawal
+from ioe_router.model.settlement import LinkStatement, MeterRecord, Relay
+
+
+def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+    """Hand a verified object to its part. PeerError: refused, with the registered code."""
+    match sealed.body:
+        case OperationalKey():
+            parts.evidence.learn_key(sealed, now)
+        case LinkAttestation():
+            parts.evidence.learn_attestation(sealed, now)
+        case Hello():
+            parts.sessions.hello(neighbor, sealed, now, out)
+        case SessionProof():
+            _established(parts, neighbor, sealed, now, out)
+        case Close():
+            parts.sessions.peer_close(neighbor, sealed, out)
+        case _:
+            if not parts.sessions.established(neighbor):
+                raise PeerError(
+                    ErrorCode.UNEXPECTED, f"{type(sealed.body).__name__} before the session stands"
+                )
+            _routing(parts, neighbor, sealed, now, out)
+
+
+def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], now: Now, out: Outbox) -> None:
+    parts.sessions.proof(neighbor, sealed, now, out)
+    if parts.sessions.established(neighbor):
+        parts.routing.neighbor_up(neighbor)
+        parts.zone.neighbor_up(neighbor, now, out)
+        parts.settlement.neighbor_up(neighbor, out)
+
+
+def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+    routing = parts.routing
+    match sealed.body:
+        case PathAdvert():
+            routing.hear_path(neighbor, sealed, now)
+        case PathWithdrawal():
+            routing.hear_path_withdrawal(neighbor, sealed, out)
+        case Offer():
+            routing.hear_offer(neighbor, sealed, now, out)
+        case OfferWithdrawal():
+            routing.hear_offer_withdrawal(sealed, now, out)
+        case LinkState():
+            routing.hear_link_state(neighbor, sealed, now)
+        case Refresh():
+            routing.hear_refresh(neighbor, sealed, out)
+        case Keepalive():
+            parts.sessions.keepalive(neighbor, sealed, now, out)
+        case Fault():
+            pass  # a neighbour's complaint changes nothing here; the router counts it
+        case _:
+            _reservation(parts, neighbor, sealed, now, out)
+
+
+def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+    commits: CommitPath = parts.commits
+    match sealed.body:
+        case Hold():
+            parts.holds.hold(neighbor, sealed, now, out)
+        case Grant():
+            parts.holds.grant(neighbor, sealed, now, out)
+        case Refuse():
+            parts.holds.refuse(neighbor, sealed, now, out)
+        case CommitHop():
+            commits.commit(neighbor, sealed, now, out)
+        case Committed():
+            commits.committed(neighbor, sealed, now, out)
+        case Receipt():
+            commits.receipt(neighbor, sealed)
+        case Failed():
+            commits.failed(neighbor, sealed, now, out)
+        case Release():
+            commits.release(neighbor, sealed, now, out)
+        case OutcomeQuery():
+            commits.query(neighbor, sealed, out)
+        case Curtail() | Outcome():
+            raise PeerError(
+                ErrorCode.UNEXPECTED, f"{type(sealed.body).__name__} is not handled by this version"
+            )
+        case _:
+            _grid(parts, neighbor, sealed, now, out)
+
+
+def _grid(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+    match sealed.body:
+        case ZoneReport():
+            parts.zone.hear_report(neighbor, sealed, now)
+        case OperatingEnvelope():
+            parts.zone.hear_envelope(neighbor, sealed, now, out)
+        case SweepUp():
+            parts.sweeps.hear_up(neighbor, sealed.body, now, out)
+        case SweepDown():
+            parts.sweeps.hear_down(neighbor, sealed.body, now, out)
+        case MeterRecord():
+            parts.settlement.hear_meter(neighbor, sealed, now, out)
+        case LinkStatement():
+            parts.settlement.hear_statement(neighbor, sealed, now, out)
+        case Relay():
+            parts.imbalance.hear_relay(neighbor, sealed.body, now, out)
+        case ConnectionLimit():
+            raise PeerError(ErrorCode.UNEXPECTED, "a connection limit travels inside a zone report")
+        case other:
+            raise PeerError(ErrorCode.UNKNOWN_TYPE, f"{type(other).__name__} has no place in this version")

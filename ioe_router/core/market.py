@@ -1,0 +1,114 @@
+"""What the routing tables offer a want, and where a label leads (SPEC sections 7 and 10).
+
+This is the seam between routing and reservation: it reads the RIB, the offer
+table and link state, and answers in the terms of the trade desk (candidates,
+link hints) and of the hops (the way on from a label).
+"""
+
+from __future__ import annotations
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.hold_path import Onward
+from ioe_router.core.inputs import Trade
+from ioe_router.core.loss import signed
+from ioe_router.core.own_offers import ask_at
+from ioe_router.core.paths import Path, PathLink
+from ioe_router.core.planner import Candidate, Hop, LinkHint, Plan
+from ioe_router.core.ports import Ports
+from ioe_router.core.routing import Routing
+from ioe_router.core.trade import Source
+from ioe_router.core.loss import LinkModel
+from ioe_router.model.discovery import LinkAttestation
+from ioe_router.model.ids import LinkId, NodeId, PathHash
+from ioe_router.model.routing import Flow, Offer
+from ioe_router.model.slot import Slot
+
+
+class RibMarket:
+    """Candidates and labels from the routing side's tables."""
+
+    def __init__(self, config: RouterConfig, routing: Routing, ports: Ports) -> None:
+        """Read these tables; keep none."""
+        self._config = config
+        self._routing = routing
+        self._ports = ports
+        self._attestations: dict[LinkId, LinkAttestation] = {}
+
+    def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
+        """Every offer with energy in the slot that the want's policy allows, over every path to it."""
+        found: list[Candidate] = []
+        for sealed in self._routing.offers(trade.direction):
+            offer = sealed.body
+            limit = self._limit(trade, offer)
+            run = ask_at(offer, trade.slot, self._config.parameters.slot_s)
+            if limit is None or run is None or not run.energy_j or offer.origin == self._config.node:
+                continue
+            found.extend(
+                Candidate(
+                    offer=offer,
+                    path=path.hash,
+                    hops=tuple(map(self._hop, path.links)),
+                    ask_micro_per_kwh=run.price_micro_per_kwh,
+                    limit_micro_per_kwh=limit,
+                    available_j=run.energy_j,
+                )
+                for path in self._routing.paths_to(offer.origin, offer.direction)
+                if (offer.origin, offer.offer_no, path.hash) not in excluded
+            )
+        return found
+
+    def _limit(self, trade: Trade, offer: Offer) -> int | None:
+        """The price limit that holds for an offer, None when the want's policy leaves it out."""
+        if offer.is_default:
+            return trade.default_limit_micro_per_kwh
+        if trade.sources and offer.source not in trade.sources:
+            return None
+        most = trade.carbon_max_mg_per_kwh
+        if most is not None and offer.carbon_mg_per_kwh > most:
+            return None
+        return trade.price_limit_micro_per_kwh
+
+    def _hop(self, link: PathLink) -> Hop:
+        self._attestations[link.link] = link.attestation
+        return Hop(
+            link=link.link,
+            model=LinkModel.of(link.attestation, self._config.parameters.slot_s),
+            flow=link.flow,
+            fee_micro_per_kwh=link.fee_micro_per_kwh,
+        )
+
+    def plan(self, slot: Slot, candidates: list[Candidate]) -> Plan:
+        """A search with what is believed of the links in the slot now."""
+        return Plan(candidates, lambda hop: self._hint(hop, slot))
+
+    def _hint(self, hop: Hop, slot: Slot) -> LinkHint:
+        port = self._ports.of(hop.link)
+        ledger = None if port is None else self._ports.ledger(port, slot)
+        if ledger is not None:
+            return LinkHint(ledger.net_j, ledger.free_j(Flow.DOWN), ledger.free_j(Flow.UP))
+        state = self._routing.link_state(hop.link, slot)
+        if state is not None:
+            net_j = signed(state.net_energy_j, state.net_flow)
+            return LinkHint(net_j, state.residual_down_j, state.residual_up_j)
+        attestation, slot_s = self._attestations[hop.link], self._config.parameters.slot_s
+        return LinkHint(0, attestation.rating_down_va * slot_s, attestation.rating_up_va * slot_s)
+
+    def first_hop(self, candidate: Candidate) -> tuple[NodeId, int]:
+        """The neighbour that the candidate's path begins with, and the fee on that link."""
+        for path in self._routing.paths_to(candidate.offer.origin, candidate.offer.direction):
+            if path.hash == candidate.path:
+                return path.neighbor, path.links[-1].fee_micro_per_kwh
+        raise LookupError("a candidate's path is gone within one call")
+
+    def onward(self, neighbor: NodeId, label: PathHash) -> Onward | None:
+        """The way on from a label that this node told `neighbor`."""
+        told = self._routing.told(neighbor, label)
+        if told is None:
+            return None
+        path: Path | None = told.incoming
+        return Onward(
+            neighbor=None if path is None else path.neighbor,
+            label=label if path is None else path.hash,
+            fee_in_micro_per_kwh=told.fee_micro_per_kwh,
+            fee_out_micro_per_kwh=0 if path is None else path.links[-1].fee_micro_per_kwh,
+        )

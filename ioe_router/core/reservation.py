@@ -1,0 +1,161 @@
+"""A reservation at one node: what is asked, granted, committed, and what was answered (SPEC section 10).
+
+This file holds the record of one reservation and the table of all of them.
+The record is the same at the initiator, at every hop and at the origin; only
+the legs differ: the initiator has no leg toward itself, the origin none
+beyond itself.  Quotas are checked when a record is opened; ended records are
+kept for repeated questions and forgotten after the retention time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.legs import Leg
+from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
+from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, ReservationState
+from ioe_router.model.slot import Slot
+
+ReservationKey = tuple[ReservationId, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """What one packet has come to at this node: energy and price at the node's own busbar."""
+
+    energy_j: int
+    price_micro_per_kwh: int
+    scarcity_micro_per_kwh: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Reservation:
+    """One version of a reservation, as this node knows it."""
+
+    core: Sealed[HoldCore]
+    toward_initiator: Leg | None
+    toward_origin: Leg | None
+    deadline_ns: int
+    state: ReservationState = ReservationState.UNSPECIFIED
+    asked_j: dict[int, int] = field(default_factory=dict)  # at this node's busbar, by index
+    refused: dict[int, GrantItem] = field(default_factory=dict)  # packets that ended early, with the reason
+    granted: dict[int, Granted] = field(default_factory=dict)
+    accepted: tuple[int, ...] = ()
+    commit: Sealed[Commit] | None = None
+    committed: Sealed[Committed] | None = None
+    receipt: bool = False  # the near neighbour has confirmed COMMITTED
+    answer: Envelope | None = None  # last answer toward the initiator, repeated to a repeated question
+    retry_ns: int | None = None
+    ended_ns: int | None = None
+
+    @property
+    def key(self) -> ReservationKey:
+        """Id and version."""
+        return (self.core.body.reservation, self.core.body.version)
+
+    @property
+    def slots(self) -> dict[int, Slot]:
+        """Slot of each packet."""
+        return {item.index: Slot(item.slot_utc_s) for item in self.core.body.items}
+
+    @property
+    def last_slot(self) -> Slot:
+        """The latest slot among the packets."""
+        return max(self.slots.values())
+
+    def legs(self) -> tuple[Leg, ...]:
+        """The legs that exist at this node."""
+        return tuple(leg for leg in (self.toward_initiator, self.toward_origin) if leg is not None)
+
+    def live(self) -> tuple[int, ...]:
+        """Indexes of packets that have not been refused."""
+        return tuple(item.index for item in self.core.body.items if item.index not in self.refused)
+
+    def advance(self, event: ReservationEvent, now: Now) -> None:
+        """Take a transition of the table. Raises PeerError when it is refused."""
+        self.state = advance(self.state, event)
+        if self.state in TERMINAL:
+            self.ended_ns = now.monotonic_ns
+            self.retry_ns = None
+
+    def refuse_packet(self, index: int, code: ErrorCode, counter_offer_j: int = 0) -> None:
+        """Note why a packet is not going on."""
+        self.refused[index] = GrantItem(
+            index=index,
+            energy_j=0,
+            price_micro_per_kwh=0,
+            reason=code,
+            counter_offer_j=counter_offer_j,
+            scarcity_micro_per_kwh=0,
+        )
+
+
+class ReservationTable:
+    """All reservations of the node: bounded, with their deadlines."""
+
+    def __init__(self, config: RouterConfig) -> None:
+        """An empty table with the limits of the configuration."""
+        self._limits = config.limits
+        self._kept_ns = config.timers.outcome_kept_s * 1000 * NS_PER_MS
+        self._records: dict[ReservationKey, Reservation] = {}
+        self._open: dict[ReservationKey, Reservation] = {}
+
+    def get(self, reservation: ReservationId, version: int) -> Reservation | None:
+        """The record of a reservation version."""
+        return self._records.get((reservation, version))
+
+    def require(self, reservation: ReservationId, version: int) -> Reservation:
+        """The record, or PeerError UNKNOWN_RESERVATION."""
+        record = self.get(reservation, version)
+        if record is None:
+            raise PeerError(ErrorCode.UNKNOWN_RESERVATION, "no such reservation here")
+        return record
+
+    def all(self) -> tuple[Reservation, ...]:
+        """Every record, ended ones included."""
+        return tuple(self._records.values())
+
+    def open_records(self) -> tuple[Reservation, ...]:
+        """Records that a timer or an answer can still change."""
+        return tuple(self._open.values())
+
+    def admit(self, record: Reservation, link_neighbor: NodeId | None) -> ErrorCode | None:
+        """Enter a new record, or say which quota refuses it."""
+        initiator = record.core.body.initiator
+        of_link = of_initiator = 0
+        for other in self._open.values():
+            leg = other.toward_initiator
+            of_link += leg is not None and leg.port.neighbor == link_neighbor
+            of_initiator += other.core.body.initiator == initiator
+        if of_link >= self._limits.holds_per_link or of_initiator >= self._limits.holds_per_origin:
+            return ErrorCode.QUOTA
+        self._records[record.key] = self._open[record.key] = record
+        return None
+
+    def settle(self, record: Reservation) -> None:
+        """Take an ended record off the open list (it stays answerable)."""
+        if record.state in TERMINAL:
+            self._open.pop(record.key, None)
+
+    def reopen(self, record: Reservation) -> None:
+        """Put a record back on the open list (a committed one that waits for a receipt)."""
+        self._open[record.key] = record
+
+    def deadline_ns(self) -> int | None:
+        """The next hold deadline or retry."""
+        times = [
+            record.deadline_ns for record in self._open.values() if record.state < ReservationState.IN_DOUBT
+        ]
+        times += [record.retry_ns for record in self._open.values() if record.retry_ns is not None]
+        return min(times, default=None)
+
+    def forget_ended(self, now: Now) -> None:
+        """Drop records whose retention is over."""
+        for key, record in list(self._records.items()):
+            if record.ended_ns is not None and record.ended_ns + self._kept_ns <= now.monotonic_ns:
+                del self._records[key]

@@ -1,0 +1,60 @@
+"""Loss that no packet carries: what this node buys for its ends of the links (SPEC sections 8 and 11).
+
+Iron losses and losses of reactive flow stand whether a packet flows or not.
+Each end of a link is an ordinary buyer of half of them (the odd joule falls to
+the keeper) and exports that energy into the link.  Before the bands the part
+is forecast from the newest sweep (at first: from the no-load loss alone);
+after the sweeps it is put right, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ioe_router.core.booked import BookedLink, booked_link
+from ioe_router.core.ports import Port, Ports
+from ioe_router.model.ids import LinkId
+from ioe_router.model.slot import Slot
+
+
+class LossSupply:
+    """Supply of this node into its links, per slot and link, joules (negative: sold back)."""
+
+    def __init__(self, ports: Ports) -> None:
+        """No slot is open."""
+        self._ports = ports
+        self._supply: dict[Slot, dict[LinkId, int]] = {}
+        self._uncarried_j: dict[LinkId, int] = {}  # as the newest sweep found it
+
+    def open(self, slot: Slot) -> int:
+        """Forecast the supply of a slot; returns what the node has to buy in all."""
+        supply = {port.link: self._forecast(port) for port in self._ports.all()}
+        self._supply[slot] = supply
+        return sum(supply.values())
+
+    def _forecast(self, port: Port) -> int:
+        known = self._uncarried_j.get(port.link)
+        loss_j = port.model.standing_j(0) if known is None else known
+        return BookedLink(link=port.link, keeper=port.keeper).half(loss_j)
+
+    def booked(self, slot: Slot) -> dict[LinkId, BookedLink]:
+        """What is booked on every own link in a slot, supply included."""
+        supply = self._supply.get(slot, {})
+        return {
+            port.link: booked_link(
+                port.link, port.calendar.ledger(slot), keeper=port.keeper, supply_j=supply.get(port.link, 0)
+            )
+            for port in self._ports.all()
+        }
+
+    def correct(self, slot: Slot, swept_j: Mapping[LinkId, int]) -> None:
+        """The sweeps found these losses: from now on the supply is the half of what no packet carries."""
+        supply = self._supply.setdefault(slot, {})
+        for link, sums in self.booked(slot).items():
+            if link in swept_j:
+                self._uncarried_j[link] = swept_j[link] - sums.carried_loss_j
+                supply[link] = sums.half(self._uncarried_j[link])
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop what concerns slots before `slot`."""
+        self._supply = {s: supply for s, supply in self._supply.items() if s >= slot}

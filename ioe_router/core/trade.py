@@ -1,0 +1,386 @@
+"""The trade desk: from what the host wants to HOLDs, band by band (SPEC sections 9 and 10).
+
+A want (`Trade`) stays open until its energy is covered or the slot's gates
+close.  In every band in which something is affordable the desk plans, sends
+one HOLD per chosen offer and path, commits what is granted, and plans again
+for what is missing, at most `ROUNDS` times a band.  It waits for the band in
+which the cheapest candidates come within their limits rather than take a
+dearer one at once; what no later band can bring is over.
+
+Starts are spread at random inside a band, so that buyers do not act on the
+same snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.entropy import EntropySource
+from ioe_router.core.events import Booked, HoldAnswered, TradeProgress, Unbooked
+from ioe_router.core.gates import Phase, effective_band, phase_of
+from ioe_router.core.hold_path import HoldPath
+from ioe_router.core.inputs import Trade
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.own_offers import OwnOffers
+from ioe_router.core.planner import Allocation, Candidate, Plan
+from ioe_router.core.reservation import Reservation, ReservationKey
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
+from ioe_router.model.envelope import Sealer
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import RESERVATION_ID_BYTES, NodeId, PathHash, ReservationId
+from ioe_router.model.parameters import NO_BAND
+from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
+from ioe_router.model.slot import Slot
+
+ROUNDS = 4  # plans per band and want
+STARTS = 4  # random starts inside a band
+PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
+Source = tuple[NodeId, int, PathHash]  # origin, offer number, path
+
+
+class Market(Protocol):
+    """What the desk asks the routing side."""
+
+    def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
+        """Offers over paths that may serve the want."""
+        ...
+
+    def plan(self, slot: Slot, candidates: list[Candidate]) -> Plan:
+        """A search with the present link hints of the slot."""
+        ...
+
+    def first_hop(self, candidate: Candidate) -> tuple[NodeId, int]:
+        """The neighbour that a candidate's path begins with, and the fee on that link."""
+        ...
+
+
+@dataclass(slots=True)
+class Deal:
+    """One want and how far it has come."""
+
+    trade: Trade
+    covered_j: int = 0
+    next_ns: int | None = None
+    band: int = -1  # band of the rounds so far
+    rounds: int = 0
+    pending: dict[ReservationKey, Source] = field(default_factory=dict)
+    excluded: set[Source] = field(default_factory=set)
+    done: bool = False
+
+    @property
+    def open_j(self) -> int:
+        """Energy still wanted."""
+        return max(0, self.trade.energy_j - self.covered_j)
+
+
+class TradeDesk:
+    """All wants of the node; initiates reservations and hears their outcomes."""
+
+    def __init__(
+        self, config: RouterConfig, sealer: Sealer, entropy: EntropySource, market: Market, own: OwnOffers
+    ) -> None:
+        """`connect` must follow before the first want: the two paths know the desk, too."""
+        self._config = config
+        self._sealer = sealer
+        self._entropy = entropy
+        self._market = market
+        self._own = own
+        self._deals: dict[int, Deal] = {}
+        self._by_reservation: dict[ReservationKey, Deal] = {}
+        self._hops: dict[ReservationKey, int] = {}
+        self._holds: HoldPath
+        self._commits: CommitPath
+
+    def connect(self, holds: HoldPath, commits: CommitPath) -> None:
+        """Name the paths that carry what the desk decides."""
+        self._holds, self._commits = holds, commits
+
+    def deals(self) -> tuple[Deal, ...]:
+        """All wants, for the snapshot."""
+        return tuple(self._deals.values())
+
+    # --- wants
+
+    def trade(self, trade: Trade, now: Now, out: Outbox) -> None:
+        """A new want, or other figures for one with the same number."""
+        deal = self._deals.get(trade.trade_no)
+        if deal is None or deal.trade.slot != trade.slot:
+            deal = self._deals[trade.trade_no] = Deal(trade)
+        deal.trade, deal.done = trade, False
+        self._schedule(deal, now, out)
+
+    def _schedule(self, deal: Deal, now: Now, out: Outbox) -> None:
+        """When to look at a want next; ends it when nothing can come any more."""
+        deal.next_ns = None
+        if deal.done or deal.pending:
+            return
+        if deal.open_j == 0:
+            self._finish(deal, ErrorCode.UNSPECIFIED, out)
+            return
+        parameters, slot = self._config.parameters, deal.trade.slot
+        phase = phase_of(parameters, slot, now)
+        if phase >= Phase.CLOSED:
+            self._finish(deal, ErrorCode.GATE_CLOSED, out)
+        elif phase is Phase.SWEEPS:
+            deal.next_ns = self._at_utc(slot - parameters.timetable.correction_s, now)
+        elif phase >= Phase.REPAIR:
+            deal.next_ns = now.monotonic_ns if deal.band != NO_BAND or deal.rounds < ROUNDS else None
+            if deal.next_ns is None:
+                self._finish(deal, ErrorCode.NO_OFFER, out)
+        else:
+            self._schedule_band(deal, phase, now)
+
+    def _schedule_band(self, deal: Deal, phase: Phase, now: Now) -> None:
+        parameters, slot = self._config.parameters, deal.trade.slot
+        present = parameters.band_at(slot, now.utc_s)
+        if phase is Phase.BANDS and present == deal.band and 0 < deal.rounds < ROUNDS:
+            deal.next_ns = now.monotonic_ns
+            return
+        first = 0 if present is None else present
+        band = self._first_useful_band(deal, max(first, deal.band + 1))
+        opens_s = parameters.band_opens_utc_s(slot, band)
+        if band == first and phase is Phase.BANDS and opens_s <= now.utc_s:
+            deal.next_ns = now.monotonic_ns
+        else:
+            deal.next_ns = self._at_utc(opens_s, now) + self._jitter_ns()
+
+    def _first_useful_band(self, deal: Deal, first: int) -> int:
+        """The first band from `first` on in which some candidate is within its limit; the repair phase otherwise."""
+        parameters = self._config.parameters
+        candidates = self._market.candidates(deal.trade, set())
+        plan = self._market.plan(deal.trade.slot, candidates)
+        for band in range(first, parameters.bands):
+            floor = parameters.floor_of(band)
+            if any(c.is_open(floor) and plan.affordable(c, PROBE_J, c.paid(floor)) for c in candidates):
+                return band
+        return parameters.bands
+
+    def _at_utc(self, utc_s: int, now: Now) -> int:
+        return now.monotonic_ns + max(0, utc_s * MS_PER_S - now.utc_ms) * NS_PER_MS
+
+    def _jitter_ns(self) -> int:
+        part = self._entropy.token(1)[0] % STARTS
+        return part * self._config.parameters.timetable.band_s * MS_PER_S * NS_PER_MS // STARTS
+
+    def deadline_ns(self) -> int | None:
+        """The next time a want is to be looked at."""
+        return min((d.next_ns for d in self._deals.values() if d.next_ns is not None), default=None)
+
+    def due(self, now: Now, out: Outbox) -> None:
+        """Look at every want whose time has come."""
+        for deal in list(self._deals.values()):
+            if deal.next_ns is not None and deal.next_ns <= now.monotonic_ns:
+                self._attempt(deal, now, out)
+
+    def forget_before(self, slot: Slot) -> None:
+        """Drop wants of slots before `slot`."""
+        for number, deal in list(self._deals.items()):
+            if deal.trade.slot < slot:
+                del self._deals[number]
+        for key, deal in list(self._by_reservation.items()):
+            if deal.trade.slot < slot:
+                del self._by_reservation[key]
+                self._hops.pop(key, None)
+
+    # --- one attempt
+
+    def _attempt(self, deal: Deal, now: Now, out: Outbox) -> None:
+        deal.next_ns = None
+        band = effective_band(self._config.parameters, deal.trade.slot, now)
+        if band != deal.band:
+            deal.band, deal.rounds = band, 0
+            deal.excluded.clear()
+        deal.rounds += 1
+        for allocation in self._plan(deal, band):
+            self._hold(deal, allocation, band, now, out)
+        if not deal.pending:
+            deal.rounds = ROUNDS
+            self._schedule(deal, now, out)
+
+    def _plan(self, deal: Deal, band: int) -> list[Allocation]:
+        """What to ask for now: the plan's shares whose price is within the limit in this band."""
+        need_j = deal.open_j
+        if deal.trade.own_offer_no is not None:
+            need_j = min(need_j, self._own_free_j(deal))
+        if need_j == 0:
+            return []
+        candidates = self._market.candidates(deal.trade, deal.excluded)
+        probe = self._market.plan(deal.trade.slot, candidates)
+        floor = self._config.parameters.floor_of(band)
+        return [
+            a for a in self._market.plan(deal.trade.slot, candidates).search(need_j) if _now(a, floor, probe)
+        ]
+
+    def _own_free_j(self, deal: Deal) -> int:
+        offer = None if deal.trade.own_offer_no is None else self._own.get(deal.trade.own_offer_no)
+        return 0 if offer is None else self._own.free_j(offer, deal.trade.slot)
+
+    def _hold(self, deal: Deal, allocation: Allocation, band: int, now: Now, out: Outbox) -> None:
+        candidate, trade = allocation.candidate, deal.trade
+        core = self._sealer.seal(
+            HoldCore(
+                reservation=ReservationId(self._entropy.token(RESERVATION_ID_BYTES)),
+                version=1,
+                initiator=self._config.node,
+                origin=candidate.offer.origin,
+                offer_no=candidate.offer.offer_no,
+                offer_epoch=candidate.offer.epoch,
+                offer_seq=candidate.offer.seq,
+                direction=trade.direction,
+                path=candidate.path,
+                band=band,
+                price_limit_micro_per_kwh=candidate.limit_micro_per_kwh,
+                priority=trade.priority,
+                replaces=None,
+                all_or_nothing=False,
+                items=(
+                    HoldItem(index=1, slot_utc_s=trade.slot, energy_j=allocation.energy_j, energy_min_j=1),
+                ),
+                issued_utc_ms=now.utc_ms,
+                hold_fee_micro=0,
+                bond_micro=0,
+            )
+        )
+        key = (core.body.reservation, 1)
+        if trade.own_offer_no is not None:
+            offer = self._own.get(trade.own_offer_no)
+            if offer is not None:
+                self._own.take(offer, trade.slot, (*key, 1), allocation.energy_j)
+        deal.pending[key] = (candidate.offer.origin, candidate.offer.offer_no, candidate.path)
+        self._by_reservation[key] = deal
+        self._hops[key] = len(candidate.hops)
+        neighbor, fee = self._market.first_hop(candidate)
+        self._holds.start(core, neighbor, fee, now, out)
+
+    # --- answers
+
+    def answered(self, record: Reservation, refuse: Refuse | None, now: Now, out: Outbox) -> None:
+        """A HOLD of ours was granted (None) or refused."""
+        deal = self._by_reservation.get(record.key)
+        if deal is None:
+            return
+        granted_j = sum(g.energy_j for g in record.granted.values()) if refuse is None else 0
+        asked_j = sum(item.energy_j for item in record.core.body.items)
+        self._report_answer(deal, record, refuse, asked_j, granted_j, out)
+        if granted_j < asked_j:
+            deal.excluded.add(deal.pending[record.key])
+        if refuse is not None:
+            self._drop(deal, record, now, out)
+        elif granted_j == 0 or deal.done:
+            self._commits.give_up(record, ErrorCode.UNSPECIFIED, now, out)
+        else:
+            self._keep_own(deal, record, granted_j)
+            self._commits.start(record, tuple(record.granted), now, out)
+
+    def _report_answer(
+        self,
+        deal: Deal,
+        record: Reservation,
+        refuse: Refuse | None,
+        asked_j: int,
+        granted_j: int,
+        out: Outbox,
+    ) -> None:
+        out.emit(
+            HoldAnswered(
+                reservation=record.core.body.reservation,
+                slot=deal.trade.slot,
+                asked_j=asked_j,
+                granted_j=granted_j,
+                code=ErrorCode.UNSPECIFIED if refuse is None else refuse.code,
+                failing_node=None if refuse is None else refuse.failing_node,
+            )
+        )
+
+    def _keep_own(self, deal: Deal, record: Reservation, kept_j: int) -> None:
+        if deal.trade.own_offer_no is not None:
+            self._own.give_back(deal.trade.own_offer_no, deal.trade.slot, (*record.key, 1), kept_j)
+
+    def booked(self, record: Reservation, now: Now, out: Outbox) -> None:
+        """Packets at one of our ends are committed."""
+        initiator = record.toward_initiator is None
+        for index in record.accepted:
+            out.emit(self._booked_event(record, index, initiator))
+        deal = self._by_reservation.get(record.key)
+        if deal is None or not initiator:
+            return
+        deal.covered_j += sum(record.granted[index].energy_j for index in record.accepted)
+        deal.pending.pop(record.key, None)
+        self._schedule(deal, now, out)
+
+    def _booked_event(self, record: Reservation, index: int, initiator: bool) -> Booked:
+        body, granted = record.core.body, record.granted[index]
+        deal = self._by_reservation.get(record.key) if initiator else None
+        own_offer_no = body.offer_no if deal is None else deal.trade.own_offer_no or 0
+        return Booked(
+            reservation=body.reservation,
+            index=index,
+            slot=record.slots[index],
+            peer=body.origin if initiator else body.initiator,
+            initiator=initiator,
+            direction=body.direction,
+            energy_j=granted.energy_j,
+            price_micro_per_kwh=granted.price_micro_per_kwh,
+            scarcity_micro_per_kwh=granted.scarcity_micro_per_kwh,
+            offer_no=body.offer_no,
+            trade_no=0 if deal is None else deal.trade.trade_no,
+            own_offer_no=own_offer_no,
+            hops=self._hops.get(record.key, 0),
+        )
+
+    def ended(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
+        """A reservation at one of our ends stands no more."""
+        for index in record.accepted if record.committed is not None else ():
+            if index in record.granted:
+                energy_j = record.granted[index].energy_j
+                out.emit(
+                    Unbooked(
+                        reservation=record.core.body.reservation,
+                        index=index,
+                        slot=record.slots[index],
+                        energy_j=energy_j,
+                        code=code,
+                    )
+                )
+        deal = self._by_reservation.get(record.key)
+        if deal is not None and record.toward_initiator is None:
+            if record.committed is not None:
+                deal.covered_j -= sum(
+                    record.granted[i].energy_j for i in record.accepted if i in record.granted
+                )
+            self._drop(deal, record, now, out)
+
+    def _drop(self, deal: Deal, record: Reservation, now: Now, out: Outbox) -> None:
+        if deal.trade.own_offer_no is not None:
+            self._own.give_back(deal.trade.own_offer_no, deal.trade.slot, (*record.key, 1))
+        deal.pending.pop(record.key, None)
+        self._schedule(deal, now, out)
+
+    def release(self, record: Reservation, now: Now, out: Outbox) -> None:
+        """The host gives one of its reservations back."""
+        if record.state in (ReservationState.HELD, ReservationState.COMMITTED):
+            self._commits.give_up(record, ErrorCode.UNSPECIFIED, now, out)
+
+    def _finish(self, deal: Deal, code: ErrorCode, out: Outbox) -> None:
+        deal.done = True
+        out.emit(
+            TradeProgress(
+                trade_no=deal.trade.trade_no,
+                slot=deal.trade.slot,
+                covered_j=deal.covered_j,
+                open_j=deal.open_j,
+                done=True,
+                reason=code,
+            )
+        )
+
+
+def _now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:
+    """Whether a planned share can be had in this band at a price within its limit."""
+    candidate = allocation.candidate
+    return candidate.is_open(floor) and probe.affordable(
+        candidate, allocation.energy_j, candidate.paid(floor)
+    )

@@ -1,0 +1,54 @@
+"""What a node tells unasked after its books have changed (SPEC section 7).
+
+Offers are told again when so much of a slot is sold that buyers would ask in
+vain: at half, a quarter, and nothing left.  The load of an own link is handed
+to link state after every change; quantising and rate limits are its business.
+"""
+
+from __future__ import annotations
+
+from ioe_router.core.calendar import SlotLedger
+from ioe_router.core.commands import publish
+from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.link_state import LinkLoad
+from ioe_router.core.own_offers import OwnOffer, ask_at
+from ioe_router.core.parts import Parts
+from ioe_router.model.clock import Now
+from ioe_router.model.routing import Flow
+from ioe_router.model.slot import Slot
+
+
+def republish_sold_offers(parts: Parts, now: Now) -> None:
+    """Tell offers again of which much was sold in a slot that is open for trade."""
+    for offer in parts.own_offers.changed():
+        if any(_much_sold(parts, offer, slot, now) for slot in offer.taken):
+            publish(parts, offer.stated, now)
+
+
+def _much_sold(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
+    slot_s = parts.config.parameters.slot_s
+    told = None if offer.published is None else ask_at(offer.published, slot, slot_s)
+    if told is None or phase_of(parts.config.parameters, slot, now) >= Phase.CLOSED:
+        return False
+    free_j = parts.own_offers.free_j(offer, slot)
+    return free_j * 2 <= told.energy_j if told.energy_j else free_j > 0
+
+
+def publish_link_states(parts: Parts) -> None:
+    """Hand the load of every own link that has changed to link state; only its keeper may speak of it."""
+    for port in parts.ports.all():
+        if port.keeper and not port.attestation.body.access:
+            for slot, ledger in port.calendar.changed():
+                parts.routing.publish_link_state(port.link, slot, _load(ledger))
+        else:
+            port.calendar.changed()
+
+
+def _load(ledger: SlotLedger) -> LinkLoad:
+    flow = Flow.UNSPECIFIED if ledger.net_j == 0 else Flow.DOWN if ledger.net_j > 0 else Flow.UP
+    return LinkLoad(
+        net_flow=flow,
+        net_energy_j=abs(ledger.net_j),
+        residual_down_j=ledger.free_j(Flow.DOWN),
+        residual_up_j=ledger.free_j(Flow.UP),
+    )

@@ -1,0 +1,243 @@
+"""The router: one door in, effects out (SPEC section 3).
+
+`handle` takes what has happened and the time, and answers with what is to be
+done.  It never waits, never raises for anything a neighbour sent, and reads no
+clock.  This file opens and seals frames around the core and is the only place
+where a neighbour's mistake (`PeerError`) is caught: it is counted, told to the
+host, and answered; the session lives unless the frame itself is of no use.
+
+    frame bytes -> size, wire, session, number, frame signature
+                -> each object: bounds, signers, signature -> dispatch
+    wishes      -> one frame (or more) per neighbour, then the other effects in order
+
+Not thread-safe: one owner.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ioe_router.codec.bound_tables import FRAME_BYTES
+from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
+from ioe_router.codec.keys import KeyRing
+from ioe_router.codec.sealing import CodecSealer
+from ioe_router.codec.signing import Signer
+from ioe_router.config import RouterConfig
+from ioe_router.core.commands import command
+from ioe_router.core.dispatch import dispatch
+from ioe_router.core.effects import Effect, Emit, SendFrame
+from ioe_router.core.entropy import EntropySource
+from ioe_router.core.events import PeerFault
+from ioe_router.core.inputs import FrameReceived, Input
+from ioe_router.core.outbox import Outbox, ToNeighbor
+from ioe_router.core.parts import Parts
+from ioe_router.core.steps import take_steps
+from ioe_router.core.upkeep import publish_link_states, republish_sold_offers
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import Fault, OperationalKey
+from ioe_router.model.envelope import Envelope, Frame, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId, ObjectId, object_id_of
+from ioe_router.view import RouterView, view_of
+
+FRAME_ENVELOPES = 512
+FRAME_PAYLOAD_BYTES = FRAME_BYTES // 2
+FATAL = frozenset({ErrorCode.REPLAYED, ErrorCode.BAD_SIGNATURE, ErrorCode.TOO_LARGE, ErrorCode.MALFORMED})
+
+
+class Router:
+    """One node's router."""
+
+    def __init__(
+        self,
+        config: RouterConfig,
+        *,
+        own_key: Sealed[OperationalKey],
+        signer: Signer,
+        entropy: EntropySource,
+        now: Now,
+    ) -> None:
+        """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
+        self._config = config
+        self._signer = signer
+        self._network_id = config.parameters.network_id
+        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys)
+        ring.learn(own_key, now)
+        self._sealer = CodecSealer(ring=ring, signer=signer, node=config.node, now=now)
+        self._parts = Parts(config, self._sealer, entropy, own_key)
+        self._now = now
+        self.counts: Counter[str] = Counter()
+
+    # --- the door
+
+    def handle(self, input_: Input, now: Now) -> tuple[Effect, ...]:
+        """Take one input. UsageError: the host asked for something impossible."""
+        return self.handle_all((input_,), now)
+
+    def handle_all(self, inputs: Sequence[Input], now: Now) -> tuple[Effect, ...]:
+        """Take inputs in order; what they want sent to a neighbour goes out in one frame."""
+        if now.monotonic_ns < self._now.monotonic_ns:
+            raise UsageError("the monotonic clock went back; pass a clock that never decreases")
+        self._now = self._sealer.now = now
+        out = Outbox()
+        for input_ in inputs:
+            if isinstance(input_, FrameReceived):
+                self._frame(input_, now, out)
+            else:
+                self._command(input_, now, out)
+        self._due(now, out)
+        return self._effects(out)
+
+    def next_deadline_ns(self) -> int | None:
+        """When the router wants DeadlineReached at the latest, monotonic nanoseconds."""
+        parts = self._parts
+        deadlines = (
+            parts.sessions.deadline_ns(),
+            parts.routing.deadline_ns(),
+            parts.zone.next_deadline_ns(),
+            parts.sweeps.next_deadline_ns(),
+            parts.slots.deadline_ns(self._now),
+            parts.desk.deadline_ns(),
+            parts.reservations.deadline_ns(),
+            parts.imbalance.next_deadline_ns(),
+        )
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def snapshot(self) -> RouterView:
+        """The tables as they stand, frozen."""
+        return view_of(self._parts, dict(self.counts))
+
+    def check_invariants(self) -> None:
+        """Raise InvariantViolation when the ledgers contradict themselves."""
+        for port in self._parts.ports.all():
+            for slot in port.calendar.slots():
+                ledger = port.calendar.ledger(slot)
+                if ledger is not None:
+                    ledger.check()
+
+    # --- inputs
+
+    def _command(self, input_: Input, now: Now, out: Outbox) -> None:
+        if isinstance(input_, FrameReceived):
+            return
+        try:
+            command(self._parts, input_, now, out)
+        except PeerError as error:
+            neighbor = getattr(input_, "neighbor", self._config.node)
+            self._fault(neighbor, error, out)
+
+    def _frame(self, received: FrameReceived, now: Now, out: Outbox) -> None:
+        neighbor = received.neighbor
+        self.counts["frames_received"] += 1
+        self.counts["bytes_received"] += len(received.frame)
+        try:
+            frame = self._open_frame(neighbor, received.frame)
+        except PeerError as error:
+            self._fault(neighbor, error, out)
+            if error.code in FATAL:
+                self._parts.sessions.close(neighbor, error.code, error.detail, out)
+            return
+        sender = neighbor if frame.signature is not None else None
+        for envelope in frame.envelopes:
+            self._envelope(neighbor, sender, envelope, now, out)
+
+    def _open_frame(self, neighbor: NodeId, data: bytes) -> Frame:
+        frame = decode_frame(data)
+        if frame.signature is not None:
+            key = self._parts.sessions.frame_key(neighbor)
+            if key is None:
+                raise PeerError(ErrorCode.UNEXPECTED, "a session frame before HELLO")
+            self.counts["signatures_verified"] += 1
+            verify_frame(self._network_id, frame, key)
+        self._parts.sessions.check_frame(neighbor, frame)
+        return frame
+
+    def _envelope(
+        self, neighbor: NodeId, sender: NodeId | None, envelope: Envelope, now: Now, out: Outbox
+    ) -> None:
+        self.counts[f"received_{envelope.type.name.lower()}"] += 1
+        try:
+            sealed = self._sealer.open_any(envelope, frame_sender=sender, now=now)
+            if isinstance(sealed.body, OperationalKey):
+                self._sealer.ring.learn(sealed, now)
+            dispatch(self._parts, neighbor, sealed, now, out)
+        except PeerError as error:
+            self._fault(neighbor, error, out)
+            self._complain(neighbor, object_id_of(envelope.signed), error, out)
+
+    def _fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
+        self.counts[f"fault_{error.code.name.lower()}"] += 1
+        out.emit(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
+
+    def _complain(self, neighbor: NodeId, object_id: ObjectId, error: PeerError, out: Outbox) -> None:
+        """Tell the neighbour which object was refused; only inside a session, never about a complaint."""
+        if self._parts.sessions.established(neighbor):
+            text = error.detail.encode("ascii", "replace").decode()[:128]
+            fault = Fault(code=error.code, object=object_id, text=text)
+            out.send(neighbor, self._sealer.seal(fault).envelope)
+
+    # --- time
+
+    def _due(self, now: Now, out: Outbox) -> None:
+        """Look at everything that time alone makes happen, then at what the inputs have left to tell."""
+        parts = self._parts
+        parts.sessions.due(now, out)
+        parts.commits.due(now, out)
+        take_steps(parts, now, out)
+        parts.desk.due(now, out)
+        parts.zone.tick(now, out)
+        parts.sweeps.tick(now, out)
+        parts.imbalance.tick(now, out)
+        republish_sold_offers(parts, now)
+        publish_link_states(parts)
+        parts.routing.due(now, out)
+
+    # --- effects
+
+    def _effects(self, out: Outbox) -> tuple[Effect, ...]:
+        """Turn wishes into effects: envelopes of one neighbour become frames where its first one stood."""
+        effects: list[Effect] = []
+        waiting: dict[NodeId, list[Envelope]] = {}
+        for wish in out.wishes:
+            if isinstance(wish, ToNeighbor):
+                waiting.setdefault(wish.neighbor, []).append(wish.envelope)
+            elif isinstance(wish, Emit):
+                effects.append(wish)
+            else:
+                effects.extend(self._flush(waiting))
+                effects.append(wish)
+        effects.extend(self._flush(waiting))
+        return tuple(effects)
+
+    def _flush(self, waiting: dict[NodeId, list[Envelope]]) -> Iterable[SendFrame]:
+        frames = []
+        for neighbor, envelopes in waiting.items():
+            for batch in _batches(envelopes):
+                frames.append(self._seal_frame(neighbor, batch))
+        waiting.clear()
+        return frames
+
+    def _seal_frame(self, neighbor: NodeId, envelopes: list[Envelope]) -> SendFrame:
+        session = self._parts.sessions.session_id(neighbor)
+        seq = self._parts.sessions.next_frame_seq(neighbor)
+        signer = self._signer if session else None
+        data = encode_frame(self._network_id, session, seq, envelopes, signer)
+        self.counts["frames_sent"] += 1
+        self.counts["bytes_sent"] += len(data)
+        return SendFrame(neighbor=neighbor, frame=data)
+
+
+def _batches(envelopes: list[Envelope]) -> Iterable[list[Envelope]]:
+    """Split by count and size so that every frame is well inside its limit."""
+    batch: list[Envelope] = []
+    size = 0
+    for envelope in envelopes:
+        length = len(envelope.signed) + 256
+        if batch and (len(batch) >= FRAME_ENVELOPES or size + length > FRAME_PAYLOAD_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(envelope)
+        size += length
+    if batch:
+        yield batch

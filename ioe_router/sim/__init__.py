@@ -1,0 +1,1 @@
+"""Many routers in one process on a virtual clock and a virtual wire: the same core, the same bytes."""

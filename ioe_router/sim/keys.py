@@ -1,0 +1,69 @@
+"""Keys and attestations for routers whose owner holds both ends: simulations, demos and tests."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ioe_router.codec.keys import KeyRing, certify
+from ioe_router.codec.sealing import CodecSealer
+from ioe_router.codec.signing import Ed25519Signer
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import LinkAttestation, OperationalKey
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.ids import NodeId, node_id_of
+
+
+@dataclass(frozen=True, slots=True)
+class SimIdentity:
+    """A node's keys, derived from a seed and a name."""
+
+    node: NodeId
+    signer: Ed25519Signer
+    own_key: Sealed[OperationalKey]
+
+
+def identity_of(
+    seed: int, name: str, network_id: str, issued_utc_s: int, lifetime_s: int = 86_400 * 7
+) -> SimIdentity:
+    """The same keys for the same seed and name; never for real use: the seed is public."""
+    identity = Ed25519Signer.from_seed(hashlib.sha256(f"identity {seed} {name}".encode()).digest())
+    operational = Ed25519Signer.from_seed(hashlib.sha256(f"operational {seed} {name}".encode()).digest())
+    body = OperationalKey(
+        network_id=network_id,
+        identity_key=identity.public_key,
+        operational_key=operational.public_key,
+        serial=1,
+        issued_utc_s=issued_utc_s,
+        expires_utc_s=issued_utc_s + lifetime_s,
+    )
+    own_key = certify(body, identity=identity, operational=operational)
+    return SimIdentity(node_id_of(identity.public_key), operational, own_key)
+
+
+def attest(body: LinkAttestation, one: SimIdentity, other: SimIdentity, now: Now) -> Envelope:
+    """An attestation signed by both ends."""
+    sealers = []
+    for identity in (one, other):
+        ring = KeyRing(network_id=body.network_id, limit=2)
+        ring.learn(one.own_key, now)
+        ring.learn(other.own_key, now)
+        sealers.append(CodecSealer(ring=ring, signer=identity.signer, node=identity.node, now=now))
+    return sealers[1].countersign(sealers[0].seal(body).envelope).envelope
+
+
+class SeededEntropy:
+    """Repeatable bytes for simulations: SHA-256 in counter mode over a seed."""
+
+    def __init__(self, seed: bytes) -> None:
+        """The same seed gives the same bytes."""
+        self._seed = seed
+        self._count = 0
+
+    def token(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        out = b""
+        while len(out) < size:
+            out += hashlib.sha256(self._seed + self._count.to_bytes(8)).digest()
+            self._count += 1
+        return out[:size]
