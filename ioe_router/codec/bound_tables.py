@@ -1,19 +1,18 @@
-"""The bounds themselves, one table per message, and the checks that need two fields (SPEC section 14).
+"""The bounds themselves, one table per message (SPEC section 14).
 
 Wherever proto/ says "Never sent", the range of the enum begins at 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from ioe_router.codec.bound_types import Count, Lengths, Nested, Range, Rule, Text, Unbounded
 from ioe_router.model import discovery, envelope, grid, reservation, routing, settlement
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, Persistence, Scope
-from ioe_router.model.parameters import BANDS_MAX, NO_BAND
+from ioe_router.model.parameters import NO_BAND
 
 ENVELOPE_BYTES: Final = 65_536
 FRAME_BYTES: Final = 1_048_576
@@ -373,84 +372,4 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "path": Lengths(frozenset({0, 32})),
         "record": _holds(ObjectType.IMBALANCE_RECORD),
     },
-}
-
-# ------------------------------------------------------------------ two fields at a time
-
-Complaint = tuple[str, str] | None
-
-
-def _validity(value: Any) -> Complaint:
-    if value.expires_utc_s <= value.issued_utc_s:
-        return "expires_utc_s", "does not lie after issued_utc_s"
-    return None
-
-
-def _rising(name: str, indexes: Sequence[int]) -> Complaint:
-    if any(later <= earlier for earlier, later in pairwise(indexes)):
-        return name, "indexes do not rise"
-    return None
-
-
-def _items(value: Any) -> Complaint:
-    return _rising("items", [item.index for item in value.items])
-
-
-def _lines(value: reservation.KeeperEntry) -> Complaint:
-    return _rising("lines", [line.index for line in value.lines])
-
-
-def _accepted(value: reservation.Commit) -> Complaint:
-    if value.accepted[0] < INDEX.low or value.accepted[-1] > INDEX.high:
-        return "accepted", f"index outside {INDEX.low}..{INDEX.high}"
-    return _rising("accepted", value.accepted)
-
-
-def _attestation(value: discovery.LinkAttestation) -> Complaint:
-    if value.keeper == value.other:
-        return "other", "is the keeper itself"
-    return _validity(value)
-
-
-def _hello(value: discovery.Hello) -> Complaint:
-    if value.node == value.neighbor:
-        return "neighbor", "is the sender itself"
-    if value.version_max < value.version_min:
-        return "version_max", "lies below version_min"
-    return None
-
-
-def _offer(value: routing.Offer) -> Complaint:
-    slots = sum(run.slots for run in value.runs)
-    if slots > SLOTS_MAX:
-        return "runs", f"{slots} slots in total, above {SLOTS_MAX}"
-    return _validity(value)
-
-
-def _path_entry(value: routing.PathEntry) -> Complaint:
-    return ("next_node", "is the signing hop itself") if value.node == value.next_node else None
-
-
-def _hold_core(value: reservation.HoldCore) -> Complaint:
-    if BANDS_MAX <= value.band != NO_BAND:
-        return "band", f"{value.band} is neither below {BANDS_MAX} nor {NO_BAND}"
-    if any(item.index != number for number, item in enumerate(value.items, start=1)):
-        return "items", "indexes do not count from 1"
-    return None
-
-
-CROSS_CHECKS: Final[Mapping[type, Callable[[Any], Complaint]]] = {
-    discovery.OperationalKey: _validity,
-    discovery.LinkAttestation: _attestation,
-    discovery.Hello: _hello,
-    routing.Offer: _offer,
-    routing.PathEntry: _path_entry,
-    reservation.HoldCore: _hold_core,
-    reservation.KeeperEntry: _lines,
-    reservation.Hold: _items,
-    reservation.Grant: _items,
-    reservation.Refuse: _items,
-    reservation.Commit: _accepted,
-    reservation.Curtail: _items,
-    grid.ConnectionLimit: _validity,
 }

@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Final
 
-from ioe_router.codec.bound_tables import CROSS_CHECKS, TABLES
+from ioe_router.codec.bound_pairs import CROSS_CHECKS
+from ioe_router.codec.bound_tables import TABLES
 from ioe_router.codec.bound_types import Count, Lengths, Nested, Range, Text
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode, PeerError

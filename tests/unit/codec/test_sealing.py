@@ -143,7 +143,7 @@ def test_countersigning_is_for_the_missing_signer_alone() -> None:
 
 
 def test_countersigning_twice_is_countersigning_once() -> None:
-    """A complete object comes back as it is, even to a node that has forgotten it; a broken one is refused."""
+    """A complete object comes back as it is, even if it was forgotten; a broken one is refused."""
     made = _attested()
     assert sealer(ALICE, BOB).countersign(made.envelope) == made
     first, second = made.envelope.signatures
@@ -308,6 +308,20 @@ def test_any_bytes_as_a_frame(raw: bytes) -> None:
     except PeerError:
         return
     assert frame.envelopes
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(list(ObjectType)), st.binary(max_size=120), st.integers(0, 2), st.booleans())
+def test_any_envelope(kind: ObjectType, signed: bytes, signatures: int, framed: bool) -> None:
+    """Any envelope with invented content opens as a frame-only object or is refused as a PeerError."""
+    invented = Signature(key=ALICE.operational.public_key, signature=bytes(64))
+    envelope = Envelope(type=kind, signed=signed, signatures=(invented,) * signatures)
+    try:
+        opened = sealer(BOB, ALICE).open_any(envelope, frame_sender=CAROL.node if framed else None, now=NOW)
+    except PeerError:
+        return
+    assert REGISTRY[kind].signatures_max == 0
+    assert opened.signers == ((CAROL.node,) if framed else ())
 
 
 @given(st.text(max_size=300))
