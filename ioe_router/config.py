@@ -47,7 +47,7 @@ class Timers:
     advert_ms: int = 500  # batching of improvements; reductions go at once
     path_lifetime_s: int = 172_800
     offer_lifetime_max_s: int = 86_400
-    damping_half_life_s: int = 60  # an origin's count of offer changes halves in this time
+    damping_half_life_s: int = 60  # an offer's count of changes halves in this time
     outcome_kept_s: int = 7_200
 
 
@@ -66,7 +66,7 @@ class Limits:
     keys: int = 8192
     attestations: int = 8192
     link_states: int = 65536
-    damping_suppress_updates: int = 12  # decayed count of changes above which improvements of an origin wait
+    damping_suppress_updates: int = 12  # decayed count of changes above which an offer's improvements wait
     damping_reuse_updates: int = 6  # and at which they go on again
 
 
