@@ -1,0 +1,300 @@
+"""From node.toml to the parts of a node: keys, neighbours, attested links, router configuration.
+
+What the files behind the configuration say is checked here, so that
+`ioe config check` finds before a start what a start would find: a missing
+key, a node.pub of somebody else, an attestation of another link.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from ioe_router.adapters.attestation import AttestationFile, open_attestation, read_attestation
+from ioe_router.adapters.certificates import expires_utc_s
+from ioe_router.adapters.clock import WallClock
+from ioe_router.adapters.dialler import Peer
+from ioe_router.adapters.keystore import (
+    Identity,
+    Operational,
+    load_ca,
+    load_identity,
+    load_operational,
+    read_node_pub,
+    refuse_expired,
+    renew_operational,
+)
+from ioe_router.adapters.peer_server import split_address
+from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
+from ioe_router.codec.keys import KeyRing
+from ioe_router.codec.sealing import CodecSealer
+from ioe_router.config import NeighborConfig, RouterConfig, Transit
+from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
+from ioe_router.model.bech32m import node_short, parse_node
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import OperationalKey, Role
+from ioe_router.model.envelope import Sealed
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.ids import NodeId
+from ioe_router.model.parameters import NetworkParameters
+from ioe_router.model.routing import Direction, SourceClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbor:
+    """A configured neighbour with what its files say."""
+
+    section: NeighborSection
+    node: NodeId
+    ca: x509.Certificate
+    file: AttestationFile
+    where: str  # of the attestation, for errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A configuration that has been read and found sound, apart from the node's own keys."""
+
+    settings: Settings
+    folder: Path
+    node: NodeId
+    ca: x509.Certificate
+    parameters: NetworkParameters
+    neighbors: tuple[Neighbor, ...]
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the node's keys."""
+        return self.folder / self.settings.node.keys
+
+    @property
+    def store(self) -> Path:
+        """Folder of the node's journal, epoch and lock."""
+        return self.folder / self.settings.node.store
+
+    @property
+    def clock(self) -> WallClock:
+        """The clock that the router is to be given."""
+        return WallClock(self.settings.node.clock_offset_ms)
+
+    def agent(self) -> StaticAgent:
+        """The agent that trades what the configuration says."""
+        agent = self.settings.agent
+        return StaticAgent(
+            self.parameters,
+            offers=tuple(
+                StaticOffer(
+                    direction=Direction[o.direction.upper()],
+                    energy_j=o.energy_j,
+                    price_micro_per_kwh=o.price_micro_per_kwh,
+                    source=SourceClass[o.source.upper()],
+                    carbon_mg_per_kwh=o.carbon_mg_per_kwh,
+                    is_default=o.is_default,
+                )
+                for o in agent.offer
+            ),
+            needs=tuple(
+                StaticNeed(
+                    direction=Direction[n.direction.upper()],
+                    energy_j=n.energy_j,
+                    price_limit_micro_per_kwh=n.price_limit_micro_per_kwh,
+                    default_limit_micro_per_kwh=n.default_limit_micro_per_kwh,
+                    priority=n.priority,
+                )
+                for n in agent.need
+            ),
+        )
+
+    def peers(self) -> tuple[Peer, ...]:
+        """The neighbours as the transport sees them."""
+        return tuple(Peer(node=n.node, ca=n.ca, address=n.section.address) for n in self.neighbors)
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a configuration and every public file it names. ConfigRefused at the first thing wrong."""
+    settings = read_settings(path)
+    folder = path.resolve().parent
+    try:
+        return _plan(settings, folder)
+    except ConfigRefused:
+        raise
+    except UsageError as error:
+        raise ConfigRefused(f"{path}: {error}") from error
+
+
+def _plan(settings: Settings, folder: Path) -> Plan:
+    network = settings.network
+    parameters = NetworkParameters(**{name: getattr(network, name) for name in network.__struct_fields__})
+    if network.voltage_min_micro_pu >= network.voltage_max_micro_pu:
+        raise UsageError("network.voltage_min_micro_pu is not below voltage_max_micro_pu; correct the band")
+    split_address(settings.node.listen)
+    if settings.node.health is not None:
+        split_address(settings.node.health)
+    node, ca = load_ca(folder / settings.node.keys)
+    if settings.balance.party is not None:
+        parse_node(settings.balance.party)
+    neighbors = tuple(_neighbor(section, folder) for section in settings.neighbor)
+    _refuse_odd_neighbors(node, neighbors, settings)
+    return Plan(
+        settings=settings, folder=folder, node=node, ca=ca, parameters=parameters, neighbors=neighbors
+    )
+
+
+def _neighbor(section: NeighborSection, folder: Path) -> Neighbor:
+    node, ca = read_node_pub(folder / section.node_pub)
+    if section.address is not None:
+        split_address(section.address)
+    where = folder / section.attestation
+    return Neighbor(section=section, node=node, ca=ca, file=read_attestation(where), where=str(where))
+
+
+def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], settings: Settings) -> None:
+    seen: set[NodeId] = set()
+    for neighbor in neighbors:
+        if neighbor.node == node:
+            raise UsageError(f"{neighbor.section.node_pub} is this node's own; put the neighbour's there")
+        if neighbor.node in seen:
+            raise UsageError(
+                f"neighbour {node_short(neighbor.node)} is configured twice; leave one of the two out"
+            )
+        seen.add(neighbor.node)
+    if len(seen) > settings.limits.neighbors:
+        raise UsageError(f"{len(seen)} neighbours exceed limits.neighbors; raise the limit")
+
+
+# ------------------------------------------------------------------ keys
+
+
+def own_key(plan: Plan, now: Now, wall_utc_s: int) -> Operational:
+    """The operational key in force; the first one is made here when the identity key is at hand.
+
+    Later ones are made by 'ioe identity renew' and not silently at a start:
+    attestations hold only as long as the keys that signed them, so a new key
+    asks for new signatures under them.  StartRefused when no key can be used.
+    """
+    network_id = plan.parameters.network_id
+    try:
+        held = load_operational(plan.keys, network_id, now)
+        if held is None:
+            identity = load_identity(plan.keys, passphrase=passphrase_of(plan))
+            _refuse_bad_clock(identity, wall_utc_s)
+            lifetime_s = plan.settings.node.operational_lifetime_s
+            held = renew_operational(
+                plan.keys,
+                identity,
+                network_id=network_id,
+                now=now,
+                wall_utc_s=wall_utc_s,
+                lifetime_s=lifetime_s,
+            )
+        refuse_expired(held, plan.ca, now, wall_utc_s)
+    except UsageError as error:
+        raise StartRefused(str(error)) from error
+    return held
+
+
+def is_due(held: Operational, now: Now, wall_utc_s: int) -> bool:
+    """Whether half of the key's life is over, so that its renewal should be prepared."""
+    body = held.statement.body
+    half_s = (body.expires_utc_s - body.issued_utc_s) // 2
+    return now.utc_s + half_s >= body.expires_utc_s or wall_utc_s + half_s >= expires_utc_s(held.certificate)
+
+
+def _refuse_bad_clock(identity: Identity, wall_utc_s: int) -> None:
+    """A key issued by a wrong clock would be refused by everybody else, so none is issued."""
+    if wall_utc_s < int(identity.ca.not_valid_before_utc.timestamp()):
+        raise StartRefused("this machine's clock shows a time before the identity was made; set the clock")
+
+
+def passphrase_of(plan: Plan) -> bytes | None:
+    """The passphrase in the configured file, None without one. ConfigRefused when it cannot be read."""
+    name = plan.settings.node.passphrase_file
+    if name is None:
+        return None
+    try:
+        return (plan.folder / name).read_bytes().split(b"\n", 1)[0]
+    except OSError as error:
+        raise ConfigRefused(
+            f"node.passphrase_file {name} cannot be read ({error.strerror}); correct its path"
+        ) from error
+
+
+# ------------------------------------------------------------------ router
+
+
+def _codec(plan: Plan, operational: Operational, now: Now) -> CodecSealer:
+    """A codec that knows this node's key and the keys that signed the attested links."""
+    ring = KeyRing(network_id=plan.parameters.network_id, limit=plan.settings.limits.keys)
+    codec = CodecSealer(ring=ring, signer=operational.signer, node=plan.node, now=now)
+    for key in _keys_by_serial(codec, plan, operational):
+        try:
+            ring.learn(key, now)
+        except PeerError as error:
+            if (
+                error.code is not ErrorCode.KEY_EXPIRED
+            ):  # then the attestation it signed will be refused by name
+                raise ConfigRefused(
+                    f"a key in an attestation file is refused ({error}); get it again"
+                ) from error
+    return codec
+
+
+def _keys_by_serial(codec: CodecSealer, plan: Plan, operational: Operational) -> list[Sealed[OperationalKey]]:
+    """All known certificates, older ones first: a ring refuses serials that go back."""
+    found = {operational.statement.object_id: operational.statement}
+    for neighbor in plan.neighbors:
+        for envelope in neighbor.file.keys:
+            try:
+                sealed = codec.open(envelope, OperationalKey)
+            except PeerError as error:
+                raise ConfigRefused(
+                    f"{neighbor.where}: a key does not hold ({error}); get the file again"
+                ) from error
+            found[sealed.object_id] = sealed
+    return sorted(found.values(), key=lambda sealed: (sealed.signers, sealed.body.serial))
+
+
+def router_config(plan: Plan, operational: Operational, now: Now) -> RouterConfig:
+    """What the router is told. ConfigRefused when an attestation is not that of the link it stands for."""
+    codec, own = _codec(plan, operational, now), operational.signer.public_key
+    settings, connection, balance = plan.settings, plan.settings.connection, plan.settings.balance
+    return RouterConfig(
+        node=plan.node,
+        parameters=plan.parameters,
+        neighbors=tuple(_attested(neighbor, codec, own, now) for neighbor in plan.neighbors),
+        balance_party=parse_node(balance.party) if balance.party is not None else None,
+        connection_import_w=connection.import_w,
+        connection_export_w=connection.export_w,
+        reactive_max_var=connection.reactive_max_var,
+        slack_voltage_micro_pu=connection.slack_voltage_micro_pu,
+        imbalance_short_micro_per_kwh=balance.imbalance_short_micro_per_kwh,
+        imbalance_long_micro_per_kwh=balance.imbalance_long_micro_per_kwh,
+        forecast_margin_ppm=connection.forecast_margin_ppm,
+        timers=settings.timers,
+        limits=settings.limits,
+    )
+
+
+def _attested(neighbor: Neighbor, codec: CodecSealer, own: bytes, now: Now) -> NeighborConfig:
+    try:
+        sealed = open_attestation(codec, neighbor.file, now, neighbor.where)
+    except UsageError as error:
+        raise ConfigRefused(str(error)) from error
+    if {sealed.body.keeper, sealed.body.other} != {codec.node, neighbor.node}:
+        name = node_short(neighbor.node)
+        raise ConfigRefused(f"{neighbor.where} is not about the link to {name}; name the right file")
+    if own not in {signature.key for signature in sealed.envelope.signatures}:
+        raise ConfigRefused(
+            f"{neighbor.where} is signed with an earlier operational key of this node; attest the link anew"
+        )
+    section = neighbor.section
+    return NeighborConfig(
+        node=neighbor.node,
+        attestation=sealed.envelope,
+        role=Role[section.role.upper()],
+        transit=Transit(section.transit),
+        fee_micro_per_kwh=section.fee_micro_per_kwh,
+    )

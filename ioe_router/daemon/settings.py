@@ -1,0 +1,221 @@
+"""node.toml: what the operator of one node writes down, and how a mistake in it is named.
+
+Every option is documented in node.example.toml beside this file, with its unit
+and default; a test keeps the two equal.  Unknown options are refused with the
+nearest known name, wrong values with their place.  Paths are relative to the
+folder of the file.  What the files behind the paths say is checked in
+assembly.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from ioe_router.config import Limits, Timers
+from ioe_router.daemon.errors import ConfigRefused
+
+Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Signed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Ppm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+_Keepalive = Annotated[int, msgspec.Meta(ge=1_000, le=60_000)]
+_Lifetime = Annotated[int, msgspec.Meta(ge=3_600, le=90 * 86_400)]
+
+_TYPES: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
+EXAMPLE: Final = Path(__file__).with_name("node.example.toml")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class NodeSection(Section, frozen=True, kw_only=True):
+    """[node]: this node's files and addresses."""
+
+    keys: str
+    store: str
+    listen: str
+    health: str | None = None
+    passphrase_file: str | None = None
+    operational_lifetime_s: _Lifetime = 7 * 86_400
+    keepalive_ms: _Keepalive = 5_000
+    clock_offset_ms: Signed = 0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class NetworkSection(Section, frozen=True, kw_only=True):
+    """[network]: what all nodes of the network agree on."""
+
+    network_id: str
+    currency: str
+    slot_s: int
+    reference_price_micro_per_kwh: Signed
+    floor_micro_per_kwh: tuple[Signed, ...]
+    link_state_steps: Positive
+    voltage_min_micro_pu: Positive
+    voltage_max_micro_pu: Positive
+    voltage_guard_micro_pu: Unsigned
+
+
+class ConnectionSection(Section, frozen=True, kw_only=True):
+    """[connection]: what the node's own devices may exchange."""
+
+    import_w: Unsigned
+    export_w: Unsigned
+    reactive_max_var: Unsigned = 0
+    slack_voltage_micro_pu: Positive = 1_000_000
+    forecast_margin_ppm: _Ppm = 0
+
+
+class BalanceSection(Section, frozen=True, kw_only=True):
+    """[balance]: who settles this node's imbalance, or at what prices it settles that of others."""
+
+    party: str | None = None
+    imbalance_short_micro_per_kwh: Signed = 0
+    imbalance_long_micro_per_kwh: Signed = 0
+
+
+class NeighborSection(Section, frozen=True, kw_only=True):
+    """[[neighbor]]: one neighbour and the attested link to it."""
+
+    node_pub: str
+    attestation: str
+    address: str | None = None
+    role: Literal["sibling", "customer", "provider", "peer"] = "sibling"
+    transit: Literal["none", "customers", "paid"] = "paid"
+    fee_micro_per_kwh: Unsigned = 0
+
+
+class OfferSection(Section, frozen=True, kw_only=True):
+    """[[agent.offer]]: energy offered in every slot."""
+
+    direction: Literal["supply", "demand"]
+    energy_j: Positive
+    price_micro_per_kwh: Signed
+    source: Literal["unspecified", "solar", "wind", "hydro", "geothermal", "storage", "fuel", "grid"] = (
+        "unspecified"
+    )
+    carbon_mg_per_kwh: Unsigned = 0
+    is_default: bool = False
+
+
+class NeedSection(Section, frozen=True, kw_only=True):
+    """[[agent.need]]: energy wanted in every slot."""
+
+    direction: Literal["supply", "demand"]
+    energy_j: Positive
+    price_limit_micro_per_kwh: Signed
+    default_limit_micro_per_kwh: Signed | None = None
+    priority: Annotated[int, msgspec.Meta(ge=0, le=7)] = 4
+
+
+class AgentSection(Section, frozen=True, kw_only=True):
+    """[agent]: what this node trades by itself."""
+
+    offer: tuple[OfferSection, ...] = ()
+    need: tuple[NeedSection, ...] = ()
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    node: NodeSection
+    network: NetworkSection
+    connection: ConnectionSection
+    balance: BalanceSection = BalanceSection()
+    neighbor: tuple[NeighborSection, ...] = ()
+    agent: AgentSection = AgentSection()
+    timers: Timers = Timers()
+    limits: Limits = Limits()
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a file. ConfigRefused says in one sentence what is wrong, where, and what to write."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigRefused(
+            f"{path} does not exist; 'ioe config example' prints a file to begin with"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigRefused(
+            f"{path} cannot be read ({error}); check its mode and that it is UTF-8 text"
+        ) from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, where: str) -> Settings:
+    """The settings in a text; `where` names it in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigRefused(f"{where} is not valid TOML: {error}; correct that line") from error
+    _refuse_unknown(raw, Settings, where, "")
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigRefused(f"{where}: {_readable(str(error))}") from error
+    _refuse_negative(settings.timers, "timers", where)
+    _refuse_negative(settings.limits, "limits", where)
+    return settings
+
+
+def options_of(kind: type, prefix: str = "") -> list[str]:
+    """Every option under a table as dotted names, for the test of the example file."""
+    found: list[str] = []
+    for name, inner in _fields(kind).items():
+        table = _table_of(inner)
+        found += [prefix + name] if table is None else options_of(table, f"{prefix}{name}.")
+    return found
+
+
+def _refuse_unknown(raw: dict[str, Any], kind: type, where: str, prefix: str) -> None:
+    """Walk the tables of a file beside their types; what has no field is refused with the nearest name."""
+    fields = _fields(kind)
+    for name, value in raw.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(fields)}"
+            raise ConfigRefused(f"{where}: there is no option {prefix + name!r}; {advice}")
+        table = _table_of(fields[name])
+        if table is not None:
+            inner = value if isinstance(value, list) else [value]
+            for one in inner:
+                if isinstance(one, dict):
+                    _refuse_unknown(one, table, where, f"{prefix}{name}.")
+
+
+def _fields(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _table_of(hint: object) -> type | None:
+    """The table type inside an annotation, None for a plain value."""
+    for inner in (hint, *typing.get_args(hint)):
+        if isinstance(inner, type) and (issubclass(inner, Section) or dataclasses.is_dataclass(inner)):
+            return inner
+    return None
+
+
+def _refuse_negative(values: Timers | Limits, table: str, where: str) -> None:
+    for field in dataclasses.fields(values):
+        if getattr(values, field.name) < 0:
+            raise ConfigRefused(f"{where}: {table}.{field.name} is negative; write 0 or more")
+
+
+def _readable(message: str) -> str:
+    """A message of msgspec with the place first and types as people call them."""
+    what, _, place = message.partition(" - at ")
+    for name, words in _TYPES.items():
+        what = what.replace(f"`{name}`", words)
+    place = place.strip("`").removeprefix("$.")
+    what = what.replace("`", "")
+    what = what[:1].lower() + what[1:]
+    return f"{place}: {what}; correct the value" if place else f"{what}; see 'ioe config example'"
