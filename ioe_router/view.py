@@ -1,4 +1,4 @@
-"""What a router shows of itself: frozen copies for hosts, tools and tests. Nothing in it can change the router."""
+"""What a router shows of itself: frozen copies for hosts, tools and tests."""
 
 from __future__ import annotations
 

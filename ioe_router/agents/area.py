@@ -46,7 +46,7 @@ class AreaForecast:
 
 
 def cost_micro(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int) -> int:
-    """Cost of a slot's demand plus `extra_j`, micro-units: sources, utility, feed-in, and losses of what is moved."""
+    """Cost of a slot's demand plus `extra_j`, micro-units: sources, utility, feed-in and losses."""
     need, exported, total = max(0, slot.demand_j + extra_j), 0, 0
     for price, available in slot.steps:
         used = min(need, available)
@@ -59,3 +59,12 @@ def cost_micro(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int)
     lost = moved * moved * loss_at_peak_ppm // (PPM * max(1, peak_j))
     worth = slot.retail_micro_per_kwh if moved > 0 else slot.feed_in_micro_per_kwh
     return (total + slot.retail_micro_per_kwh * need + worth * lost) // J_PER_KWH
+
+
+def marginal_micro_per_kwh(area: AreaForecast, index: int) -> int:
+    """What one more kWh would cost the area in a slot."""
+    more_j = max(J_PER_KWH // 10, area.peak_j // 100)
+    before, after = (
+        cost_micro(area.slots[index], extra, area.peak_j, area.loss_at_peak_ppm) for extra in (0, more_j)
+    )
+    return (after - before) * J_PER_KWH // more_j

@@ -29,7 +29,7 @@ class FlexibleLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Production up to a forecast, at a marginal price; `own_need_first`: no fuel, so always used at home first."""
+    """Production up to a forecast, at a marginal price."""
 
     name: str
     source: SourceClass

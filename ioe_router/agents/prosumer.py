@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ioe_router.agents.area import AreaForecast
-from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, OwnDevices, Source
+from ioe_router.agents.area import AreaForecast, marginal_micro_per_kwh
+from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, FlexibleLoad, OwnDevices, Source
 from ioe_router.agents.slot_book import Purpose, SlotBook, purpose_of, trade_number
 from ioe_router.agents.storage import StoragePlan, plan_storage
 from ioe_router.core.events import (
@@ -80,7 +80,7 @@ class Prosumer:
 
     # --- events
 
-    def on_event(self, event: Event, now: Now) -> tuple[Input, ...]:
+    def on_event(self, event: Event, now: Now) -> tuple[Input, ...]:  # noqa: ARG002 - part of the seam
         """Answer the events that matter to an owner."""
         match event:
             case SlotOpening():
@@ -129,9 +129,10 @@ class Prosumer:
         book = self._books[slot] = SlotBook(firm_j=self._devices.firm_w(slot) * self._slot_s + event.supply_j)
         plans = {battery.name: self._plan(battery, slot) for battery in self._devices.batteries}
         left = {s.name: max(0, s.forecast_w(slot)) * self._slot_s for s in self._devices.sources}
-        missing_j = self._serve_home(book, left, plans)
+        missing_j = self._serve_home(slot, book, left, plans)
+        book.missing_j = missing_j
         inputs: list[Input] = [self._reactive(slot)]
-        inputs.extend(self._offers(slot, book, left, plans))
+        inputs.extend(self._offers(slot, book, left, plans, missing_j))
         inputs.extend(self._wants(slot, book, left, plans, missing_j))
         inputs.extend(self._sales(slot, book))
         return tuple(inputs)
@@ -143,7 +144,9 @@ class Prosumer:
             else plan_storage(battery, self._stored_j[battery.name], self._area, slot)
         )
 
-    def _serve_home(self, book: SlotBook, left: dict[str, int], plans: dict[str, StoragePlan | None]) -> int:
+    def _serve_home(
+        self, slot: Slot, book: SlotBook, left: dict[str, int], plans: dict[str, StoragePlan | None]
+    ) -> int:
         """Use own fuel-free energy at home where it is worth most; returns the firm energy still missing."""
         missing_j = book.firm_j
         free = sorted(
@@ -157,16 +160,56 @@ class Prosumer:
                 used = min(missing_j, plan.discharge_j)
                 book.home_j[battery.name] = used
                 missing_j -= used
+        self._use_surplus(slot, book, left, plans, [source.name for source in free])
         return missing_j
 
+    def _use_surplus(
+        self,
+        slot: Slot,
+        book: SlotBook,
+        left: dict[str, int],
+        plans: dict[str, StoragePlan | None],
+        free: list[str],
+    ) -> None:
+        """Fuel-free energy beyond firm load: planned charging, then flexible loads that value it most."""
+        for battery in self._devices.batteries:
+            plan = plans[battery.name]
+            for name in free if plan is not None else ():
+                wanted_j = plan.charge_j - book.charge_home_j.get(battery.name, 0) if plan is not None else 0
+                book.charge_home_j[battery.name] = book.charge_home_j.get(battery.name, 0) + _use(
+                    book.home_j, left, name, wanted_j
+                )
+        worth = self._worth(slot)
+        for load in self._devices.flexible:
+            for name in free if load.bid_micro_per_kwh >= worth else ():
+                wanted_j = self._flexible_j(load, slot) - book.flexible_home_j.get(load.name, 0)
+                book.flexible_home_j[load.name] = book.flexible_home_j.get(load.name, 0) + _use(
+                    book.home_j, left, name, wanted_j
+                )
+
+    def _flexible_j(self, load: FlexibleLoad, slot: Slot) -> int:
+        return max(0, load.forecast_w(slot)) * self._slot_s
+
+    def _worth(self, slot: Slot) -> int:
+        """What others would probably pay for surplus: the area's marginal price, else the default route's."""
+        index = None if self._area is None else self._area.index(slot)
+        if self._area is None or index is None:
+            return self._default_price(slot) or 0
+        return marginal_micro_per_kwh(self._area, index)
+
     def _offers(
-        self, slot: Slot, book: SlotBook, left: dict[str, int], plans: dict[str, StoragePlan | None]
+        self,
+        slot: Slot,
+        book: SlotBook,
+        left: dict[str, int],
+        plans: dict[str, StoragePlan | None],
+        missing_j: int,
     ) -> list[Input]:
         offers: list[Input] = []
         for source in self._devices.sources:
             energy_j = left[source.name]
             if source.fuelled:
-                energy_j = max(0, energy_j - max(0, book.firm_j - sum(book.home_j.values())))
+                energy_j = max(0, energy_j - max(0, missing_j))
             book.offered_j[source.name] = energy_j
             offers.append(self._offer(slot, source.name, source, energy_j, source.price_micro_per_kwh))
         for battery in self._devices.batteries:
@@ -207,14 +250,15 @@ class Prosumer:
         if missing_j:
             wants.append(self._want_firm(slot, missing_j, left))
         for i, load in enumerate(self._devices.flexible):
-            energy_j = max(0, load.forecast_w(slot)) * self._slot_s
+            energy_j = self._flexible_j(load, slot) - book.flexible_home_j.get(load.name, 0)
             bid = load.bid_micro_per_kwh
             wants.append(self._want(slot, Purpose.FLEXIBLE + i, energy_j, bid, bid))
         for i, battery in enumerate(self._devices.batteries):
             plan = plans[battery.name]
             if plan is not None and plan.charge_j:
                 limit = plan.charge_limit_micro_per_kwh
-                wants.append(self._want(slot, Purpose.CHARGE + i, plan.charge_j, limit, limit))
+                energy_j = plan.charge_j - book.charge_home_j.get(battery.name, 0)
+                wants.append(self._want(slot, Purpose.CHARGE + i, energy_j, limit, limit))
         return [want for want in wants if isinstance(want, Trade) and want.energy_j]
 
     def _want_firm(self, slot: Slot, missing_j: int, left: dict[str, int]) -> Trade:
@@ -324,7 +368,7 @@ class Prosumer:
         given_j = book.home_j.get(name, 0) + book.sold_j.get(self._offer_no[name], 0)
         source = next((s for s in self._devices.sources if s.name == name), None)
         if source is not None and source.fuelled:
-            open_j = book.firm_j - sum(book.home_j.values()) - book.bought(Purpose.FIRM)
+            open_j = book.missing_j - book.bought(Purpose.FIRM)
             room_j = max(0, source.forecast_w(slot)) * self._slot_s - given_j
             given_j += max(0, min(open_j, room_j))
         return DeviceSetpoint(name=name, drawn_j=0, given_j=given_j)

@@ -26,6 +26,7 @@ class SlotBook:
     """One slot of an agent."""
 
     firm_j: int = 0  # own load and loss supply, as forecast
+    missing_j: int = 0  # of it, what own fuel-free energy does not cover
     home_j: dict[str, int] = field(default_factory=dict)  # used at home, by device that gives it
     charge_home_j: dict[str, int] = field(default_factory=dict)  # charged from home sources, by battery
     flexible_home_j: dict[str, int] = field(default_factory=dict)  # served from home sources

@@ -75,7 +75,7 @@ def _terminal(area: AreaForecast, grid: _Grid) -> list[int]:
 
 
 def _port_j(battery: Battery, stored_j: int) -> int:
-    """Energy at the port of a change of the stored energy, signed: charging draws more, discharging gives less."""
+    """Energy at the port of a change of the stored energy, signed: charging draws more than it stores."""
     if stored_j >= 0:
         return stored_j * PPM // battery.charge_ppm
     return -(-stored_j * battery.discharge_ppm // PPM)

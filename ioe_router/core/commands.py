@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.inputs import (
+    Command,
     DeadlineReached,
     ForecastReactive,
     ImbalancePrices,
-    Command,
     MeterRead,
     PublishOffer,
     ReleaseReservation,

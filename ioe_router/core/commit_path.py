@@ -192,7 +192,7 @@ class CommitPath:
             raise PeerError(ErrorCode.CONFLICT, "COMMITTED answers another COMMIT")
         if record.state is not ReservationState.COMMITTED:
             self._conclude(record, sealed, now, out)
-        self._send_receipt(record, leg, sealed, out)
+        self._send_receipt(leg, sealed, out)
 
     def _conclude(self, record: Reservation, committed: Sealed[Committed], now: Now, out: Outbox) -> None:
         """COMMITTED stands here: prices enter the ledgers, the answer goes on."""
@@ -219,7 +219,7 @@ class CommitPath:
             price = near.near_price(granted.price_micro_per_kwh, entry.increment)
             legs.settle_price(near, slot, index, price)
 
-    def _send_receipt(self, record: Reservation, leg: Leg, committed: Sealed[Committed], out: Outbox) -> None:
+    def _send_receipt(self, leg: Leg, committed: Sealed[Committed], out: Outbox) -> None:
         receipt = Receipt(
             reservation=committed.body.reservation,
             version=committed.body.version,

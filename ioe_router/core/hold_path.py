@@ -60,7 +60,7 @@ class LabelLookup(Protocol):
 class OriginDesk(Protocol):
     """What an origin decides about packets of its own offers."""
 
-    def grant(self, record: Reservation, now: Now) -> bool:
+    def grant(self, record: Reservation) -> bool:
         """Fill `record.granted` / `record.refused` from the own offers; False when nothing was granted."""
         ...
 
@@ -69,7 +69,7 @@ class OriginDesk(Protocol):
         ...
 
 
-class RefusedHold(Exception):  # noqa: N818 - it is an answer, not an error of this program
+class RefusedHold(Exception):
     """A HOLD is answered with REFUSE; raised inside this file only."""
 
     def __init__(self, code: ErrorCode, scope: Scope) -> None:
@@ -257,7 +257,7 @@ class HoldPath:
 
     def _decide(self, record: Reservation, now: Now, out: Outbox) -> None:
         """We are the origin."""
-        if not self._origin.grant(record, now):
+        if not self._origin.grant(record):
             code = next((item.reason for item in record.refused.values()), ErrorCode.NO_ENERGY)
             self._refuse_near(record, code, Scope.OFFER, now, out)
             return

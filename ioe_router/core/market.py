@@ -10,14 +10,13 @@ from __future__ import annotations
 from ioe_router.config import RouterConfig
 from ioe_router.core.hold_path import Onward
 from ioe_router.core.inputs import Trade
-from ioe_router.core.loss import signed
+from ioe_router.core.loss import LinkModel, signed
 from ioe_router.core.own_offers import ask_at
 from ioe_router.core.paths import Path, PathLink
 from ioe_router.core.planner import Candidate, Hop, LinkHint, Plan
 from ioe_router.core.ports import Ports
 from ioe_router.core.routing import Routing
 from ioe_router.core.trade import Source
-from ioe_router.core.loss import LinkModel
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Flow, Offer

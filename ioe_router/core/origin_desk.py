@@ -7,10 +7,9 @@ to the scarcity price; DEFAULT offers and DEMAND offers keep their ask (bid).
 
 from __future__ import annotations
 
-from ioe_router.core.own_offers import OwnOffer, OwnOffers, price_in_band
 from ioe_router.core.hold_path import beyond_limit
+from ioe_router.core.own_offers import OwnOffer, OwnOffers, price_in_band
 from ioe_router.core.reservation import Granted, Reservation
-from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.reservation import HoldCore
@@ -26,7 +25,7 @@ class OwnOriginDesk:
         self._parameters = parameters
         self._offers = offers
 
-    def grant(self, record: Reservation, now: Now) -> bool:
+    def grant(self, record: Reservation) -> bool:
         """Take energy for every packet that can be had; the others get their reason."""
         body = record.core.body
         offer = self._offers.get(body.offer_no)

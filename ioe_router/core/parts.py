@@ -42,7 +42,7 @@ class NodeSealer(Countersigner, Protocol):
     """What the core needs of the codec beyond sealing and opening."""
 
     def peek_attestation(self, envelope: Envelope) -> Sealed[LinkAttestation]:
-        """Decode an attestation of the node's own configuration; its signatures are checked at the handshake."""
+        """Decode a configured attestation; its signatures are checked at the handshake."""
         ...
 
 

@@ -89,7 +89,7 @@ class LinkHint:
 
 
 def delivered_price(candidate: Candidate, energy_j: int, hints: dict[LinkId, LinkHint], ask: int) -> int:
-    """Estimated price at the own port of `energy_j` more over the candidate's path, from price `ask` at its origin."""
+    """Estimated price at the own port of `energy_j` more over the path, from price `ask` at its origin."""
     lost = fees = 0
     for hop in candidate.hops:
         lost += hop.model.increment_j(hints[hop.link].net_j, energy_j, hop.flow)

@@ -148,7 +148,7 @@ class TradeDesk:
             deal.next_ns = self._at_utc(opens_s, now) + self._jitter_ns()
 
     def _first_useful_band(self, deal: Deal, first: int) -> int:
-        """The first band from `first` on in which some candidate is within its limit; the repair phase otherwise."""
+        """The first band from `first` on with a candidate inside its limit; else the repair phase."""
         parameters = self._config.parameters
         candidates = self._market.candidates(deal.trade, set())
         plan = self._market.plan(deal.trade.slot, candidates)

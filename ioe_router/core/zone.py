@@ -43,7 +43,7 @@ from ioe_router.model.slot import Slot, slot_at
 
 ENVELOPE_SLOTS: Final = 192
 LIMIT_LIFETIME_S: Final = 172_800
-LINES_MAX: Final = 1_400  # of an envelope, which keeps it below 64 KiB; links beyond are not bookable
+LINES_MAX: Final = 1_024  # of an envelope, which keeps it below 64 KiB; links beyond are not bookable
 REPORT_ITEMS: Final = 48  # of each sort in one report, which keeps it below 64 KiB
 CLOCK_TOLERANCE_S: Final = 60
 ENVELOPES_KEPT: Final = 4

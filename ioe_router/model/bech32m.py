@@ -36,10 +36,14 @@ def parse_node(text: str) -> NodeId:
         raise UsageError(f"node id {text!r} has upper-case letters; write it in lower case")
     prefix, _, rest = lowered.rpartition("1")
     if prefix != PREFIX:
-        raise UsageError(f"node id {text!r} does not begin with '{PREFIX}1'; copy it whole from 'ioe identity show'")
+        raise UsageError(
+            f"node id {text!r} does not begin with '{PREFIX}1'; copy it whole from 'ioe identity show'"
+        )
     symbols = _symbols(rest, text)
     if _polymod((*_prefix_symbols(), *symbols)) != _BECH32M:
-        raise UsageError(f"node id {text!r} has a typing error (checksum); copy it whole from 'ioe identity show'")
+        raise UsageError(
+            f"node id {text!r} has a typing error (checksum); copy it whole from 'ioe identity show'"
+        )
     raw = bytes(_regroup(symbols[:-_CHECKSUM_SYMBOLS], 5, 8, pad=False))
     if len(raw) != NODE_ID_BYTES:
         raise UsageError(f"node id {text!r} has {len(raw)} bytes instead of {NODE_ID_BYTES}; copy it whole")
@@ -49,7 +53,9 @@ def parse_node(text: str) -> NodeId:
 def _symbols(rest: str, text: str) -> tuple[int, ...]:
     unknown = [c for c in rest if c not in _ALPHABET]
     if unknown:
-        raise UsageError(f"node id {text!r} contains {unknown[0]!r}, which is no bech32 character; copy it whole")
+        raise UsageError(
+            f"node id {text!r} contains {unknown[0]!r}, which is no bech32 character; copy it whole"
+        )
     return tuple(_ALPHABET.index(c) for c in rest)
 
 

@@ -81,7 +81,9 @@ class LinkAttestation:
     rating_down_va: int  # Rating of flows from the keeper to the other end, volt-ampere
     rating_up_va: int  # Rating of flows from the other end to the keeper, volt-ampere
     loss: LossModel  # Losses and voltage drop
-    fee_down_micro_per_kwh: int  # Largest fee for energy from the keeper to the other end, micro-units per kWh
+    fee_down_micro_per_kwh: (
+        int  # Largest fee for energy from the keeper to the other end, micro-units per kWh
+    )
     fee_up_micro_per_kwh: int  # Largest fee for energy from the other end to the keeper, micro-units per kWh
     access: bool  # True when the other end is a single customer: no link state is published
     issued_utc_s: int  # Start of validity, UTC seconds

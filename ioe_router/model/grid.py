@@ -38,7 +38,9 @@ class ConnectionLimit:
 class ZoneReport:
     """What a node sends up its zone tree about its subtree."""
 
-    attestations: tuple[Envelope, ...]  # LINK_ATTESTATION envelopes of the RADIAL and CONTROLLED links in the subtree
+    attestations: tuple[
+        Envelope, ...
+    ]  # LINK_ATTESTATION envelopes of the RADIAL and CONTROLLED links in the subtree
     limits: tuple[Envelope, ...]  # CONNECTION_LIMIT envelopes of the nodes in the subtree
 
 

@@ -18,6 +18,7 @@ from ioe_router.model.slot import SLOT_LENGTHS_S, Slot
 
 NO_BAND: Final = 255  # a HOLD outside the bands (repair, loss correction)
 BANDS_MAX: Final = 12
+NETWORK_ID_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +36,40 @@ class Timetable:
 
 TIMETABLES: Final = {
     300: Timetable(
-        offer_s=270, open_s=240, band_s=5, provisional_gate_s=150, sweep_level_s=1, correction_s=80, final_gate_s=45
+        offer_s=270,
+        open_s=240,
+        band_s=5,
+        provisional_gate_s=150,
+        sweep_level_s=1,
+        correction_s=80,
+        final_gate_s=45,
     ),
     900: Timetable(
-        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660,
+        open_s=600,
+        band_s=10,
+        provisional_gate_s=420,
+        sweep_level_s=1,
+        correction_s=240,
+        final_gate_s=120,
     ),
     1800: Timetable(
-        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660,
+        open_s=600,
+        band_s=10,
+        provisional_gate_s=420,
+        sweep_level_s=1,
+        correction_s=240,
+        final_gate_s=120,
     ),
     3600: Timetable(
-        offer_s=660, open_s=600, band_s=10, provisional_gate_s=420, sweep_level_s=1, correction_s=240, final_gate_s=120
+        offer_s=660,
+        open_s=600,
+        band_s=10,
+        provisional_gate_s=420,
+        sweep_level_s=1,
+        correction_s=240,
+        final_gate_s=120,
     ),
 }
 
@@ -68,11 +93,17 @@ class NetworkParameters:
         if self.slot_s not in SLOT_LENGTHS_S:
             raise UsageError(f"slot_s {self.slot_s} is not allowed; use one of {SLOT_LENGTHS_S}")
         if len(self.floor_micro_per_kwh) >= BANDS_MAX:
-            raise UsageError(f"{len(self.floor_micro_per_kwh)} floor prices given; use at most {BANDS_MAX - 1}")
+            raise UsageError(
+                f"{len(self.floor_micro_per_kwh)} floor prices given; use at most {BANDS_MAX - 1}"
+            )
         if list(self.floor_micro_per_kwh) != sorted(set(self.floor_micro_per_kwh), reverse=True):
             raise UsageError("floor_micro_per_kwh must fall from band to band; sort it in descending order")
-        if not (self.network_id.isascii() and self.network_id.isprintable() and 1 <= len(self.network_id) <= 64):
-            raise UsageError("network_id must be 1 to 64 printable ASCII characters")
+        if not (
+            self.network_id.isascii()
+            and self.network_id.isprintable()
+            and 0 < len(self.network_id) <= NETWORK_ID_MAX
+        ):
+            raise UsageError(f"network_id must be 1 to {NETWORK_ID_MAX} printable ASCII characters")
 
     @property
     def timetable(self) -> Timetable:

@@ -214,7 +214,9 @@ class Curtail:
     version: int  # Version of the reservation
     node: NodeId  # Who cuts, node id
     code: ErrorCode  # Registered reason
-    items: tuple[PacketEnergy, ...]  # What remains of each cut packet at that node's port towards the initiator, joules
+    items: tuple[
+        PacketEnergy, ...
+    ]  # What remains of each cut packet at that node's port towards the initiator, joules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,9 @@ class LinkStatement:
     booked_up_sent_j: int  # Booked energy entering from the other end, joules
     booked_down_received_j: int  # Booked energy leaving at the other end, joules
     booked_up_received_j: int  # Booked energy leaving at the keeper's end, joules
-    previous: ObjectId  # Object id of the stating end's statement before this one, 32 bytes, zeros for the first
+    previous: (
+        ObjectId  # Object id of the stating end's statement before this one, 32 bytes, zeros for the first
+    )
 
 
 class Deviation(IntEnum):
@@ -53,7 +55,7 @@ class Deviation(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImbalanceRecord:
-    """A node's deviation, settled with its balance-responsible party. Signed by the node, then by the party."""
+    """A node's deviation, settled with its balance party. Signed by the node, then by the party."""
 
     node: NodeId  # Who deviated, node id
     party: NodeId  # Balance-responsible party, node id
@@ -69,5 +71,7 @@ class ImbalanceRecord:
 class Relay:
     """Carries a record along a known path, or its countersigned copy back."""
 
-    path: PathHash  # Path hash at the receiver when going to the path's origin, 32 bytes; empty on the way back
+    path: (
+        PathHash  # Path hash at the receiver when going to the path's origin, 32 bytes; empty on the way back
+    )
     record: Envelope  # IMBALANCE_RECORD envelope

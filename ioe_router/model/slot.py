@@ -23,7 +23,9 @@ def slot_at(utc_s: int, slot_s: int) -> Slot:
 def aligned_slot(start_utc_s: int, slot_s: int) -> Slot:
     """`start_utc_s` as a slot. Raises UsageError when it is not aligned; nothing is rounded."""
     if start_utc_s % slot_s:
-        raise UsageError(f"slot start {start_utc_s} is not a multiple of {slot_s} s; use a slot-aligned UTC second")
+        raise UsageError(
+            f"slot start {start_utc_s} is not a multiple of {slot_s} s; use a slot-aligned UTC second"
+        )
     return Slot(start_utc_s)
 
 
