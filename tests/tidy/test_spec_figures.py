@@ -1,0 +1,226 @@
+"""The figures, tables and state machines of SPEC.md are those of the code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from fractions import Fraction
+from math import ceil, floor
+from pathlib import Path
+
+import field_tables
+import message_sizes
+import pytest
+import render_fsm
+import render_spec
+import spec_blocks
+
+from ioe_router.adapters import tls
+from ioe_router.codec import bound_tables, bounds, mapping
+from ioe_router.codec.bound_types import Range
+from ioe_router.codec.registry import REGISTRY
+from ioe_router.config import Limits, Timers
+from ioe_router.core import evidence, imbalance, reservation_fsm, sweep, trade, zone
+from ioe_router.model.envelope import ObjectType
+from ioe_router.model.errors import PeerError
+from ioe_router.model.parameters import BANDS_MAX
+from ioe_router.model.reservation import ReservationState
+from tests.tidy.product import ROOT
+
+SPEC = ROOT / "SPEC.md"
+
+
+def _rows(name: str) -> list[list[str]]:
+    """The cells of the table of SPEC.md that follows the mark of that name, without its head."""
+    text = SPEC.read_text(encoding="utf-8")
+    found = re.search(rf"<!-- table: {name} -->\n((?:\|.*\n)+)", text)
+    assert found, f"SPEC.md has no table marked {name}"
+    lines = found[1].splitlines()[2:]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_generated_parts_of_the_specification_are_current() -> None:
+    """Field tables, timetable, worked example and message sizes in SPEC.md equal what the code gives."""
+    text = SPEC.read_text(encoding="utf-8")
+    assert spec_blocks.update_parts(SPEC, render_spec.parts(text), check=True) == []
+
+
+def test_state_machines_are_current() -> None:
+    """The reservation table in SPEC.md and the diagrams in docs/fsm equal the transition tables."""
+    assert render_fsm.render(ROOT, check=True) == []
+
+
+def test_check_mode_finds_a_difference_and_writes_nothing(tmp_path: Path) -> None:
+    """An altered part is reported, the file stays as it is, and writing repairs it."""
+    path = tmp_path / "SPEC.md"
+    old = f"before\n{spec_blocks.marked('one', 'old')}\nafter\n"
+    path.write_text(old, encoding="utf-8")
+    assert spec_blocks.update_parts(path, {"one": "new"}, check=True) == [
+        "SPEC.md: the part 'one' differs from the code"
+    ]
+    assert path.read_text(encoding="utf-8") == old
+    spec_blocks.update_parts(path, {"one": "new"}, check=False)
+    assert path.read_text(encoding="utf-8") == f"before\n{spec_blocks.marked('one', 'new')}\nafter\n"
+    assert spec_blocks.update_parts(path, {"one": "new"}, check=True) == []
+
+
+def test_missing_marks_are_a_finding() -> None:
+    """A part whose marks were deleted does not pass unnoticed."""
+    with pytest.raises(spec_blocks.MissingBlock):
+        spec_blocks.replaced("no marks at all", "one", "body")
+
+
+# ------------------------------------------------------------------ timers and limits
+
+
+def test_timers_of_the_specification_are_those_of_the_configuration() -> None:
+    """Every timer has a row, in order, with the default of the code inside its bounds, the profile too."""
+    rows = _rows("timers")
+    assert [row[0] for row in rows] == [field.name for field in fields(Timers)]
+    for name, default, low, high, profile, *_ in rows:
+        assert int(default) == getattr(Timers(), name), name
+        assert int(low) <= int(default) <= int(high), name
+        assert int(low) <= int(profile) <= int(high), name
+
+
+def test_conformance_profile_keeps_what_the_defaults_keep() -> None:
+    """In the profile, too, a hold outlasts its steps and retries, and signs of life outlast a handshake."""
+    profile = {row[0]: int(row[4]) for row in _rows("timers")}
+    assert profile["hold_ms"] > 2 * profile["hold_step_ms"]
+    assert profile["hold_ms"] > 2 * profile["commit_retry_ms"]
+    assert 3 * profile["keepalive_ms"] > profile["handshake_ms"]
+
+
+def test_limits_of_the_specification_are_those_of_the_configuration() -> None:
+    """Every limit has a row, in order, with the default of the code, not below its minimum."""
+    rows = _rows("limits")
+    assert [row[0] for row in rows] == [field.name for field in fields(Limits)]
+    for name, default, low, *_ in rows:
+        assert int(low) <= int(default) == getattr(Limits(), name), name
+
+
+def test_constants_of_the_specification_are_those_of_the_code() -> None:
+    """The values that nobody may configure stand in the code as in SPEC.md."""
+    assert {row[0]: int(row[1]) for row in _rows("constants")} == {
+        "clock tolerance, s": evidence.CLOCK_TOLERANCE_S,
+        "dead after, intervals": tls.dead_after_ms(1),
+        "connection limit, s": zone.LIMIT_LIFETIME_S,
+        "envelope, slots": zone.ENVELOPE_SLOTS,
+        "sweep rounds": sweep.ROUNDS,
+        "sweep horizon, slots": sweep.SLOTS_AHEAD,
+        "imbalance retry, ms": imbalance.RETRY_MS,
+        "rounds per band": trade.ROUNDS,
+    }
+
+
+def test_wire_limits_of_the_specification_are_those_of_the_codec() -> None:
+    """The limits on the wire stand in the codec as in SPEC.md."""
+    assert {row[0]: int(row[1]) for row in _rows("wire-limits")} == {
+        "Signed bytes of an envelope": bound_tables.ENVELOPE_BYTES,
+        "Bytes of a frame": bound_tables.FRAME_BYTES,
+        "Envelopes in a frame": bound_tables.FRAME_ENVELOPES,
+        "Slots in an offer": bound_tables.SLOTS_MAX,
+        "Packets in a batch": bound_tables.PACKETS_MAX,
+        "Links in a path": bound_tables.PATH_LINKS,
+        "Lines in an operating envelope": bound_tables.LINES_MAX,
+        "Bands": BANDS_MAX,
+    }
+
+
+# ------------------------------------------------------------------ largest messages
+
+
+@pytest.mark.parametrize("kind", list(REGISTRY), ids=lambda kind: kind.name)
+def test_largest_message_is_legal_and_survives_the_codec(kind: ObjectType) -> None:
+    """The message behind a size in SPEC.md is inside all bounds and is read back as it was."""
+    one = message_sizes.largest(kind)
+    bounds.check(one.body)
+    data = mapping.encode(one.body)
+    assert len(data) == one.signed_bytes
+    assert mapping.decode(type(one.body), data) == one.body
+
+
+@pytest.mark.parametrize("kind", list(REGISTRY), ids=lambda kind: kind.name)
+def test_no_other_choice_of_one_field_is_longer(kind: ObjectType) -> None:
+    """Putting the other end of its range into any field of the largest message never makes it longer."""
+    one = message_sizes.largest(kind)
+    for name, rule in bound_tables.TABLES[type(one.body)].items():
+        if not isinstance(rule, Range):
+            continue
+        values = {field.name: getattr(one.body, field.name) for field in fields(one.body)}
+        for number in (rule.low, rule.high, (rule.low + rule.high) // 2):
+            other = type(one.body)(**(values | {name: number}))
+            assert len(mapping.encode(other)) <= one.signed_bytes, (kind.name, name, number)
+
+
+def test_only_zone_reports_could_outgrow_an_envelope() -> None:
+    """Every message but ZONE_REPORT fits into an envelope whatever its fields hold."""
+    large = {
+        kind.name
+        for kind in REGISTRY
+        if message_sizes.largest(kind).signed_bytes > bound_tables.ENVELOPE_BYTES
+    }
+    assert large == {"ZONE_REPORT"}
+
+
+def test_a_field_table_names_every_field_with_its_number() -> None:
+    """The table of a message has one row per field of the dataclass, in wire order."""
+    rows = field_tables.table("HoldItem").splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == ["1", "2", "3", "4"]
+    assert "`energy_min_j` | uint64 | 1..2^53-1 |" in rows[3]
+
+
+# ------------------------------------------------------------------ worked example
+
+_PRICE = re.compile(r"= (ceil|floor)\(\((-?\d+) \* (\d+) ([+-]) (\d+) \* (\d+)\) / (\d+)\) = (-?\d+)")
+_AMOUNT = re.compile(r"floor\((-?\d+) \* (\d+) / 3600000\) = (-?\d+)")
+_LINK = re.compile(
+    r"^\| \d \(.*\) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE
+)
+
+
+def _example() -> str:
+    text = SPEC.read_text(encoding="utf-8")
+    return text.split("<!-- generated: loss-example -->")[1].split("<!-- /generated: loss-example -->")[0]
+
+
+def test_every_quotient_of_the_worked_example_is_right() -> None:
+    """Prices and amounts in SPEC.md follow from the figures printed beside them, by exact fractions."""
+    prices, amounts = _PRICE.findall(_example()), _AMOUNT.findall(_example())
+    assert (len(prices), len(amounts)) == (4, 4)
+    for rounding, price, energy, sign, fee, flow, divisor, result in prices:
+        charge = int(fee) * int(flow) * (1 if sign == "+" else -1)
+        exact = Fraction(int(price) * int(energy) + charge, int(divisor))
+        assert (ceil(exact) if rounding == "ceil" else floor(exact)) == int(result)
+    for price, energy, result in amounts:
+        assert floor(Fraction(int(price) * int(energy), 3_600_000)) == int(result)
+
+
+def test_losses_of_the_worked_example_follow_from_its_resistances() -> None:
+    """L_int as printed is the ceiling of r F^2 / (V^2 T), computed here from ohms, volts and seconds."""
+    links = _LINK.findall(_example())
+    assert len(links) == 2
+    for r_micro_ohm, _, _, _, _, net_j, loss_j in links:
+        exact = Fraction(int(r_micro_ohm), 10**6) * int(net_j) ** 2 / (Fraction(396) ** 2 * 900)
+        assert ceil(exact) == int(loss_j)
+
+
+# ------------------------------------------------------------------ state table
+
+
+def test_every_pair_of_state_and_event_has_an_answer() -> None:
+    """The reservation table is complete, and only its own states and events stand in it."""
+    pairs = {(state, event) for state in ReservationState for event in reservation_fsm.ReservationEvent}
+    assert set(reservation_fsm.TRANSITIONS) == pairs
+
+
+def test_no_event_brings_an_ended_reservation_back() -> None:
+    """From FAILED, RELEASED and EXPIRED every event leads to the same state or is refused."""
+    ended = (ReservationState.FAILED, ReservationState.RELEASED, ReservationState.EXPIRED)
+    for state in ended:
+        for event in reservation_fsm.ReservationEvent:
+            if reservation_fsm.allows(state, event):
+                assert reservation_fsm.advance(state, event) is state
+            else:
+                with pytest.raises(PeerError):
+                    reservation_fsm.advance(state, event)
