@@ -8,6 +8,7 @@ rule can forge one, and that is what some tests do.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -90,6 +91,12 @@ def sealed_by(body: T, *nodes: NodeId) -> Sealed[T]:
     signatures = () if frame_only else tuple(sign(operational_key(node), signed) for node in nodes)
     envelope = Envelope(type=TYPES[type(body)], signed=signed, signatures=signatures)
     return Sealed(object_id=object_id_of(signed), body=body, signers=nodes, envelope=envelope)
+
+
+def changed(value: T, changes: Mapping[str, Any]) -> T:
+    """A value with other fields, as a test names them."""
+    found: T = replace(value, **changes)  # type: ignore[type-var]
+    return found
 
 
 class PlainSealer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -158,12 +159,12 @@ def test_an_offer_withdrawn_is_gone_in_the_same_instant() -> None:
     ],
     ids=str,
 )
-def test_reductions_do_not_wait(change: dict[str, int], at_once: bool) -> None:
+def test_reductions_do_not_wait(change: dict[str, Any], at_once: bool) -> None:
     """What takes something back crosses the net at once; what adds something waits for the batch."""
     net = Net(TREE)
     net.publish("b", offer())
     net.start()
-    net.publish("b", offer(**change))  # type: ignore[arg-type]
+    net.publish("b", offer(**change))
     net.drain()
     seen = net.node("e").routing.offer(net.node("b").id, 1)
     assert seen is not None
