@@ -138,6 +138,8 @@ def _structure() -> Iterator[Vector]:
     yield _body("nested-length", "a run whose length takes in the next tag", type(OFFER), longer, MALFORMED)
     inside = mapping.encode(replace(OFFER, runs=())) + b"\x4a\x06\x08\x01\x10\x01\x08\x01"
     yield _body("nested-duplicate", "slots twice inside a run", type(OFFER), inside, MALFORMED)
+    astride = mapping.encode(replace(OFFER, runs=(), energy_cap_j=0)) + b"\x4a\x02\x08\x81" + b"\x50\x01"
+    yield _body("nested-astride", "a number that runs out of its run", type(OFFER), astride, MALFORMED)
     unknown = mapping.encode(replace(OFFER, runs=())) + b"\x4a\x04\x08\x01\x20\x01"
     yield _body("nested-unknown", "field 4 inside a run", type(OFFER), unknown, MALFORMED)
     twice = mapping.encode(ATTESTATION) + b"\x4a\x00"
@@ -153,6 +155,9 @@ def _numbers() -> Iterator[Vector]:
     yield _body(
         "above-32-bits", "2^32 in a uint32 is not cut to 0", type(OFFER), offer + _tail(2, 2**32), MALFORMED
     )
+    signed = b"\x4a\x0d\x08\x01\x18" + b"\xff" * 9 + b"\x02"
+    wide_price = mapping.encode(replace(OFFER, runs=())) + signed
+    yield _body("signed-above-64-bits", "a price of 65 bits", type(OFFER), wide_price, MALFORMED)
     default = mapping.encode(replace(OFFER, is_default=False))
     yield _body("bool-2", "2 is not a truth value", type(OFFER), default + _tail(12, 2), MALFORMED)
     head = mapping.encode(COMMIT)[: mapping.encode(COMMIT).rindex(b"\x2a")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ioe_router.codec import bounds, mapping
+from ioe_router.codec import bounds, mapping, wire
+from ioe_router.codec.bound_tables import FRAME_ENVELOPES
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.model import discovery, envelope, errors, grid, reservation, routing, settlement
 from ioe_router.model.envelope import ObjectType
@@ -150,6 +151,18 @@ def test_damaged_bytes_agree_with_protobuf_or_are_refused(body: type) -> None:
 def test_any_bytes(body: type, raw: bytes) -> None:
     """Any bytes give a value or a PeerError."""
     _judge(body, raw)
+
+
+def test_floods_of_empty_elements_stop_at_the_bound() -> None:
+    """Elements are counted while they are read, so a frame of half a million empty ones costs nothing."""
+    seen: list[object] = []
+    frame = mapping.SHAPES[envelope.Frame]
+    step = frame.steps[3 << 3 | 2]
+    counted = replace(step.detail, build=lambda **_: seen.append(None))
+    shape = replace(frame, steps={3 << 3 | 2: step._replace(detail=counted)})
+    with pytest.raises(PeerError, match="OUT_OF_BOUNDS"):
+        wire.read(shape, b"\x1a\x00" * 524_288)
+    assert len(seen) == FRAME_ENVELOPES
 
 
 def _judge(body: type, raw: bytes) -> None:
