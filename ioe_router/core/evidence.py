@@ -44,13 +44,14 @@ class Evidence:
     def learn_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
         """Take a verified operational key. PeerError: other network, expired, from the future, table full."""
         body = sealed.body
-        if body.operational_key in self._keys:
+        known = self._keys.get(body.operational_key)
+        if known is not None and known.body.serial >= body.serial:
             return
         self._check_validity(body.network_id, body.issued_utc_s, body.expires_utc_s, now)
         if len(self._keys) >= self._config.limits.keys:
             own = self.own_key.body.operational_key
             self._keys = {k: v for k, v in self._keys.items() if k == own or v.body.expires_utc_s > now.utc_s}
-        if len(self._keys) >= self._config.limits.keys:
+        if known is None and len(self._keys) >= self._config.limits.keys:
             raise PeerError(ErrorCode.LIMIT_REACHED, "the table of operational keys is full")
         self._keys[body.operational_key] = sealed
 

@@ -136,6 +136,7 @@ class PathChecker:
         self._sealer = sealer
         self._evidence = evidence
         self._prefixes: dict[bytes, Path] = {}
+        self._links: dict[tuple[ObjectId, int, Flow], tuple[PathLink, int]] = {}
 
     def check(self, neighbor: NodeId, advert: PathAdvert, now: Now) -> Path:
         """The path that a neighbour advertises to this node. PeerError names what is wrong with it."""
@@ -177,7 +178,7 @@ class PathChecker:
         sealed = self._sealer.open(envelope, PathEntry)
         entry = sealed.body
         previous = self._check_chain(path, sealed)
-        link = self._link_of(sealed)
+        link, added_rank = self._link_of(sealed)
         before = path.nodes if path is not None else ()
         return Path(
             hash=next_hash(previous, envelope.signed),
@@ -187,13 +188,10 @@ class PathChecker:
             holder=entry.next_node,
             nodes=(*before, entry.node),
             links=(*(path.links if path is not None else ()), link),
-            rank=(path.rank if path is not None else 0) + self._rank(link),
+            rank=(path.rank if path is not None else 0) + added_rank,
             not_after_utc_s=min(entry.not_after_utc_s, path.not_after_utc_s if path is not None else 1 << 62),
             entries=(*(path.entries if path is not None else ()), envelope),
         )
-
-    def _rank(self, link: PathLink) -> int:
-        return link_rank(self._parameters, link.attestation, link.flow, link.fee_micro_per_kwh)
 
     def _check_chain(self, path: Path | None, sealed: Sealed[PathEntry]) -> PathHash:
         """Who, where and after what: the entry must continue the path. Returns the hash before it."""
@@ -215,8 +213,8 @@ class PathChecker:
             raise PeerError(ErrorCode.LOOP, "the path comes to the same node twice")
         return previous
 
-    def _link_of(self, sealed: Sealed[PathEntry]) -> PathLink:
-        """The attested link of an entry, with its fee and validity inside what is attested."""
+    def _link_of(self, sealed: Sealed[PathEntry]) -> tuple[PathLink, int]:
+        """The attested link of an entry and its part of the rank; fee and validity must be within it."""
         entry = sealed.body
         attested = self._evidence.attestation(entry.attestation)
         if attested is None or {attested.body.keeper, attested.body.other} != {entry.node, entry.next_node}:
@@ -231,13 +229,25 @@ class PathChecker:
         ends_utc_s = min(attested.body.expires_utc_s, self._evidence.signers_expire_utc_s(sealed.envelope))
         if entry.not_after_utc_s > ends_utc_s:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"entry {entry.position} outlives its key or its link")
-        return PathLink(
-            link=link_of(attested.body),
-            attestation=attested.body,
-            attestation_id=entry.attestation,
-            fee_micro_per_kwh=entry.fee_micro_per_kwh,
-            flow=flow,
-        )
+        return self._priced(attested, entry.fee_micro_per_kwh, flow)
+
+    def _priced(self, attested: Sealed[LinkAttestation], fee: int, flow: Flow) -> tuple[PathLink, int]:
+        """A link at a fee with its part of the rank; computed once per attestation, fee and sense."""
+        key = (attested.object_id, fee, flow)
+        found = self._links.get(key)
+        if found is None:
+            link = PathLink(
+                link=link_of(attested.body),
+                attestation=attested.body,
+                attestation_id=attested.object_id,
+                fee_micro_per_kwh=fee,
+                flow=flow,
+            )
+            found = (link, link_rank(self._parameters, attested.body, flow, fee))
+            if len(self._links) >= PREFIXES_REMEMBERED:
+                self._links.clear()
+            self._links[key] = found
+        return found
 
 
 def _marks(entries: tuple[Envelope, ...]) -> tuple[bytes, ...]:

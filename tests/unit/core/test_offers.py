@@ -139,8 +139,8 @@ def test_equivocation_is_kept_as_proof_and_stops_the_origin() -> None:
     assert proof.first != proof.second
     ((first, second),) = rig.table.proofs()
     assert (first.signed, second.signed) == (proof.first, proof.second)
-    later: dict[str, Any]
-    for later in ({"seq": 6}, {"offer_no": 2}):
+    refused: tuple[dict[str, Any], ...] = ({"seq": 6}, {"offer_no": 2})
+    for later in refused:
         with pytest.raises(PeerError, match="EQUIVOCATION"):
             rig.accept(**later)
     found = rig.table.get(KEY)
