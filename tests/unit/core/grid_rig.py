@@ -325,7 +325,7 @@ class Net:
         """Let time pass, stopping at every deadline on the way."""
         self.settle()
         end_ns = self.now.after_ms(ms)
-        while (due := min(self._deadlines(), default=end_ns)) <= end_ns:
+        while (due := min(self._deadlines(), default=end_ns + 1)) <= end_ns:
             self._jump(max(due, self.now.monotonic_ns))
             for node in self.nodes.values():
                 node.sealer.now = self.now
