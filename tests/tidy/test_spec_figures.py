@@ -20,7 +20,7 @@ from ioe_router.codec import bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.config import Limits, Timers
-from ioe_router.core import evidence, imbalance, reservation_fsm, sweep, trade, zone
+from ioe_router.core import evidence, imbalance, reservation_fsm, steps, sweep, trade, zone
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import PeerError
 from ioe_router.model.parameters import BANDS_MAX
@@ -109,6 +109,7 @@ def test_constants_of_the_specification_are_those_of_the_code() -> None:
         "sweep rounds": sweep.ROUNDS,
         "sweep horizon, slots": sweep.SLOTS_AHEAD,
         "imbalance retry, ms": imbalance.RETRY_MS,
+        "settlement window, slots": steps.KEPT_SLOTS,
         "rounds per band": trade.ROUNDS,
     }
 
