@@ -12,6 +12,7 @@ from spec_requirements import Requirement, read_requirements
 
 # Ids of the samples are put together here, so that the lint does not take them for references.
 A, B, C, OLD, UNKNOWN = (f"IOE-ADV-{number}" for number in ("010", "020", "030", "040", "999"))
+SHORT = f"{A[:-3]}1"
 
 SOUND = f"""# Title
 
@@ -98,7 +99,7 @@ def test_sound_text_has_no_findings() -> None:
         (f"**[{A}]** retired: no.\n**[{A}]** It MUST b.", f"SPEC.md:2: {A} is already retired in line 1; "),
         (f"**[{A}]** retired:", f"SPEC.md:1: {A} is retired without saying why"),
         (f"**[{A}]** retired: no.\nIt MUST.", f"SPEC.md:1: {A} is retired and can require nothing (MUST)"),
-        ("**[IOE-ADV-1]** It MUST a.", "SPEC.md:1: IOE-ADV-1 is no requirement id; "),
+        (f"**[{SHORT}]** It MUST a.", f"SPEC.md:1: {SHORT} is no requirement id; "),
         ("**[IOE-adv-010]** It MUST a.", "SPEC.md:1: IOE-adv-010 is no requirement id; "),
         ("It SHALL sing.", "SPEC.md:1: SHALL is not one of our key words; "),
         ("<!-- non-normative -->\nIt MUST sing.", "SPEC.md:1: <!-- non-normative --> is never closed"),
