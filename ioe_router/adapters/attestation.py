@@ -15,6 +15,7 @@ from typing import Final
 from ioe_router.adapters.envelope_json import envelope_from_json, envelope_to_json, parse_json_object
 from ioe_router.adapters.files import read_file, write_whole
 from ioe_router.adapters.keystore import Operational
+from ioe_router.codec import mapping
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
@@ -61,6 +62,14 @@ def countersign(
 def attest_both(body: LinkAttestation, one: Operational, other: Operational, now: Now) -> AttestationFile:
     """An attestation signed by both ends, when both keys are at hand."""
     return countersign(attest(body, one, now), other, now)[0]
+
+
+def stated(file: AttestationFile) -> LinkAttestation:
+    """What the file says, before any signature is checked. UsageError when it says nothing readable."""
+    try:
+        return mapping.decode(LinkAttestation, file.attestation.signed)
+    except PeerError as error:
+        raise UsageError(f"the attestation cannot be read ({error}); get the file again") from error
 
 
 def learn_keys(codec: CodecSealer, file: AttestationFile, now: Now) -> None:

@@ -14,7 +14,7 @@ import difflib
 import tomllib
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -34,6 +34,9 @@ EXAMPLE: Final = Path(__file__).with_name("node.example.toml")
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file."""
+
+
+S = TypeVar("S", bound=Section)
 
 
 class NodeSection(Section, frozen=True, kw_only=True):
@@ -153,18 +156,23 @@ def read_settings(path: Path) -> Settings:
 
 def parse_settings(text: str, where: str) -> Settings:
     """The settings in a text; `where` names it in errors."""
+    settings = parse_toml(text, where, Settings)
+    _refuse_negative(settings.timers, "timers", where)
+    _refuse_negative(settings.limits, "limits", where)
+    return settings
+
+
+def parse_toml(text: str, where: str, kind: type[S]) -> S:
+    """A TOML text as a table of this kind. ConfigRefused as above."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigRefused(f"{where} is not valid TOML: {error}; correct that line") from error
-    _refuse_unknown(raw, Settings, where, "")
+    _refuse_unknown(raw, kind, where, "")
     try:
-        settings = msgspec.convert(raw, Settings)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         raise ConfigRefused(f"{where}: {_readable(str(error))}") from error
-    _refuse_negative(settings.timers, "timers", where)
-    _refuse_negative(settings.limits, "limits", where)
-    return settings
 
 
 def options_of(kind: type, prefix: str = "") -> list[str]:
@@ -218,4 +226,4 @@ def _readable(message: str) -> str:
     place = place.strip("`").removeprefix("$.")
     what = what.replace("`", "")
     what = what[:1].lower() + what[1:]
-    return f"{place}: {what}; correct the value" if place else f"{what}; see 'ioe config example'"
+    return f"{place}: {what}; correct the value" if place else f"{what}; add it"

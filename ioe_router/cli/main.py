@@ -1,0 +1,94 @@
+"""`ioe`: the entry point, its groups, and what its exit codes mean.
+
+0  done
+1  failed; one sentence on stderr says why
+2  wrong command line
+3  a configuration, or a file it names, is refused
+4  the node cannot run here and now: port taken, twin, key expired, clock wrong
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+# Before gRPC is imported anywhere: a forked child of a gRPC process hangs, so the support for
+# it is off; and what gRPC writes to stderr by itself is said better by the log.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import click
+
+from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.model.errors import IoeError
+
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 3
+EXIT_START: Final = 4
+
+_LAZY: Final = {
+    "config": ("ioe_router.cli.config", "config"),
+    "demo": ("ioe_router.cli.demo", "demo"),
+    "identity": ("ioe_router.cli.identity", "identity"),
+    "link": ("ioe_router.cli.link", "link"),
+    "run": ("ioe_router.cli.run", "run"),
+    "scenario": ("ioe_router.cli.scenario", "scenario"),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used, so that each one costs and needs only its own packages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, installed extras or not."""
+        return sorted({*_LAZY, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; a missing extra is one sentence."""
+        if cmd_name not in _LAZY:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = _LAZY[cmd_name]
+        try:
+            found = getattr(__import__(module, fromlist=[attribute]), attribute)
+        except ModuleNotFoundError as error:
+            raise _missing(cmd_name, error) from error
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{module}.{attribute} is no command")
+        return found
+
+
+def _missing(command: str, error: ModuleNotFoundError) -> click.ClickException:
+    return click.ClickException(
+        f"'{command}' needs the package {error.name!r}, which is not installed; "
+        "install the extras with pip install 'ioe-router[node,sim]'"
+    )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ioe-router")
+def ioe() -> None:
+    """A router for energy: run a node, make its keys, look at scenarios, run the demo."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is a sentence on stderr and an exit code, never a traceback."""
+    try:
+        ioe.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_FAILED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except IoeError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: IoeError) -> int:
+    if isinstance(error, ConfigRefused):
+        return EXIT_CONFIG
+    return EXIT_START if isinstance(error, StartRefused) else EXIT_FAILED

@@ -1,0 +1,159 @@
+"""The daemon: one node from node.toml, until a signal, a defect or a twin ends it.
+
+    SIGTERM, SIGINT  health NOT_SERVING, Close to the neighbours, port freed, exit code 0
+    a twin           a neighbour keeps refusing us as a duplicate: stop, and say so
+    a defect         whatever the router raises ends the process; the journal has all before
+
+Should stopping itself hang, a watchdog ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ioe_router.adapters.dialler import Patience, Transport, Trouble
+from ioe_router.adapters.node import Host, Node, lasting_duplicate, wall_utc_s
+from ioe_router.core.events import Event
+from ioe_router.core.inputs import Input
+from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
+from ioe_router.daemon.errors import StartRefused
+from ioe_router.daemon.health import Health
+from ioe_router.daemon.reporting import Log
+from ioe_router.daemon.store import Store
+from ioe_router.model.bech32m import node_short, node_text
+from ioe_router.model.clock import Now
+from ioe_router.model.errors import UsageError
+from ioe_router.router import Router
+
+_STOP_S: Final = 15.0
+
+
+class SystemEntropy:
+    """Bytes from the operating system."""
+
+    def token(self, size: int) -> bytes:
+        """`size` fresh bytes."""
+        return secrets.token_bytes(size)
+
+
+def run(config: Path) -> None:
+    """Run the node of a configuration until it is told to stop.
+
+    ConfigRefused or StartRefused, one sentence each, when it cannot run.
+    """
+    plan = read_plan(config)
+    store = Store(plan.store)
+    try:
+        asyncio.run(_Daemon(plan, store).run())
+    finally:
+        store.close()
+
+
+class _Daemon:
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan = plan
+        self._store = store
+        self._log = Log(plan.settings.node.log_level)
+        self._agent = plan.agent()
+        self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
+        self._ended: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Start, wait for an end, stop."""
+        self._ended = asyncio.get_running_loop().create_future()
+        node, now = self._node()
+        health = Health(self._plan.settings.node.health) if self._plan.settings.node.health else None
+        try:
+            await self._start(node, health, now)
+            waiting = asyncio.ensure_future(node.wait())
+            await asyncio.wait((waiting, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            for done in (waiting, self._ended):
+                if done.done():
+                    done.result()
+        finally:
+            watchdog = threading.Timer(_STOP_S, os._exit, (1,))
+            watchdog.daemon = True
+            watchdog.start()
+            await self._stop(node, health)
+            watchdog.cancel()
+
+    def _node(self) -> tuple[Node, Now]:
+        plan, clock = self._plan, self._plan.clock
+        now = clock.now()
+        operational = own_key(plan, now, wall_utc_s())
+        if is_due(operational, now, wall_utc_s()):
+            self._log.warn("KeyDue", remedy="run 'ioe identity renew' and attest this node's links anew")
+        router = Router(
+            router_config(plan, operational, now),
+            own_key=operational.statement,
+            signer=operational.signer,
+            entropy=SystemEntropy(),
+            now=now,
+        )
+        host = Host(
+            on_event=self._on_event,
+            on_trouble=self._on_trouble,
+            journal=self._store.journal(),
+            transport=self._transport,
+        )
+        node = Node(
+            router,
+            operational=operational,
+            listen=plan.settings.node.listen,
+            peers=plan.peers(),
+            clock=clock,
+            host=host,
+        )
+        return node, now
+
+    async def _start(self, node: Node, health: Health | None, now: Now) -> None:
+        try:
+            port = await node.start(self._store.next_epoch(now.utc_s))
+        except UsageError as error:
+            raise StartRefused(str(error)) from error
+        for command in self._agent.start(now):
+            node.submit(command)
+        node.dial()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, None)
+        health_port = await health.start() if health is not None else None
+        self._log.say("Started", node=node_text(node.node), port=port, health_port=health_port)
+
+    async def _stop(self, node: Node, health: Health | None) -> None:
+        self._log.say("Stopping")
+        if health is not None:
+            await health.leave()
+        await node.stop()
+        if health is not None:
+            await health.stop()
+        sys.stderr.flush()
+
+    def _on_event(self, event: Event, now: Now) -> Iterable[Input]:
+        self._log.event(event)
+        return self._agent.on_event(event, now)
+
+    def _on_trouble(self, trouble: Trouble) -> None:
+        self._log.trouble(trouble)
+        if lasting_duplicate(trouble, self._transport):
+            self._end(
+                StartRefused(
+                    f"another node with this identity is connected to {node_short(trouble.neighbor)};"
+                    " stop it, or make this one an identity of its own"
+                )
+            )
+
+    def _end(self, error: StartRefused | None) -> None:
+        if self._ended is not None and not self._ended.done():
+            if error is None:
+                self._ended.set_result(None)
+            else:
+                self._ended.set_exception(error)
