@@ -33,7 +33,7 @@ from ioe_router.core.inputs import FrameReceived, Input
 from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import publish_link_states, republish_sold_offers
+from ioe_router.core.upkeep import publish_link_states, republish_shifted_offers
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, Sealed
@@ -189,7 +189,7 @@ class Router:
         parts.zone.tick(now, out)
         parts.sweeps.tick(now, out)
         parts.imbalance.tick(now, out)
-        republish_sold_offers(parts, now)
+        republish_shifted_offers(parts, now)
         publish_link_states(parts)
         parts.routing.due(now, out)
 

@@ -25,6 +25,7 @@ class AreaSlot:
     steps: tuple[tuple[int, int], ...]  # (price_micro_per_kwh, energy_j)
     retail_micro_per_kwh: int
     feed_in_micro_per_kwh: int
+    export_limit_j: int  # more than this the utility cannot take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +49,16 @@ class AreaForecast:
 def cost_micro(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int) -> int:
     """Cost of a slot's demand plus `extra_j`, micro-units: sources, utility, feed-in and losses."""
     need, exported, total = max(0, slot.demand_j + extra_j), 0, 0
+    room = slot.export_limit_j
     for price, available in slot.steps:
         used = min(need, available)
         need -= used
         total += price * used
         if price < slot.feed_in_micro_per_kwh:
-            exported += available - used
-            total -= (slot.feed_in_micro_per_kwh - price) * (available - used)
+            sold = min(room, available - used)
+            room -= sold
+            exported += sold
+            total -= (slot.feed_in_micro_per_kwh - price) * sold
     moved = need - exported
     lost = moved * moved * loss_at_peak_ppm // (PPM * max(1, peak_j))
     worth = slot.retail_micro_per_kwh if moved > 0 else slot.feed_in_micro_per_kwh

@@ -76,7 +76,9 @@ def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
     """Publish what is left of an own offer."""
     offer = parts.own_offers.state(stated)
     runs = parts.own_offers.remaining_runs(offer, stated.first_slot)
-    offer.published = parts.routing.publish_own(replace(stated, runs=runs), now) or offer.published
+    published = parts.routing.publish_own(replace(stated, runs=runs), now)
+    offer.visible = published is not None
+    offer.published = published or offer.published
 
 
 def _release(parts: Parts, asked: ReleaseReservation, now: Now, out: Outbox) -> None:

@@ -31,7 +31,8 @@ class OwnOffer:
     """One offer with what is taken from it."""
 
     stated: PublishOffer
-    published: Offer | None = None
+    published: Offer | None = None  # the newest version
+    visible: bool = False  # not withdrawn since
     taken: dict[Slot, dict[HolderKey, int]] = field(default_factory=dict)
 
     def taken_j(self, slot: Slot) -> int:

@@ -127,8 +127,11 @@ class TradeDesk:
         elif phase is Phase.SWEEPS:
             deal.next_ns = self._at_utc(slot - parameters.timetable.correction_s, now)
         elif phase >= Phase.REPAIR:
-            deal.next_ns = now.monotonic_ns if deal.band != NO_BAND or deal.rounds < ROUNDS else None
-            if deal.next_ns is None:
+            if deal.band != NO_BAND:
+                deal.next_ns = now.monotonic_ns
+            elif deal.rounds < ROUNDS:
+                deal.next_ns = now.monotonic_ns + self._start_ns()
+            else:
                 self._finish(deal, ErrorCode.NO_OFFER, out)
         else:
             self._schedule_band(deal, phase, now)
@@ -137,7 +140,9 @@ class TradeDesk:
         parameters, slot = self._config.parameters, deal.trade.slot
         present = parameters.band_at(slot, now.utc_s)
         if phase is Phase.BANDS and present == deal.band and 0 < deal.rounds < ROUNDS:
-            deal.next_ns = now.monotonic_ns
+            deal.next_ns = (
+                now.monotonic_ns + self._start_ns()
+            )  # link state tells by then what stood in the way
             return
         first = 0 if present is None else present
         band = self._first_useful_band(deal, max(first, deal.band + 1))
@@ -162,8 +167,10 @@ class TradeDesk:
         return now.monotonic_ns + max(0, utc_s * MS_PER_S - now.utc_ms) * NS_PER_MS
 
     def _jitter_ns(self) -> int:
-        part = self._entropy.token(1)[0] % STARTS
-        return part * self._config.parameters.timetable.band_s * MS_PER_S * NS_PER_MS // STARTS
+        return self._entropy.token(1)[0] % STARTS * self._start_ns()
+
+    def _start_ns(self) -> int:
+        return self._config.parameters.timetable.band_s * MS_PER_S * NS_PER_MS // STARTS
 
     def deadline_ns(self) -> int | None:
         """The next time a want is to be looked at."""

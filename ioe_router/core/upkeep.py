@@ -1,7 +1,7 @@
 """What a node tells unasked after its books have changed (SPEC section 7).
 
 Offers are told again when so much of a slot is sold that buyers would ask in
-vain: at half, a quarter, and nothing left.  The load of an own link is handed
+vain: at half, a quarter, and nothing left; and when as much has come back.  The load of an own link is handed
 to link state after every change; quantising and rate limits are its business.
 """
 
@@ -18,20 +18,21 @@ from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
 
 
-def republish_sold_offers(parts: Parts, now: Now) -> None:
-    """Tell offers again of which much was sold in a slot that is open for trade."""
+def republish_shifted_offers(parts: Parts, now: Now) -> None:
+    """Tell offers again of which much was sold, or came back, in a slot that is open for trade."""
     for offer in parts.own_offers.changed():
-        if any(_much_sold(parts, offer, slot, now) for slot in offer.taken):
+        if any(_has_shifted(parts, offer, slot, now) for slot in offer.taken):
             publish(parts, offer.stated, now)
 
 
-def _much_sold(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
+def _has_shifted(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
     slot_s = parts.config.parameters.slot_s
     told = None if offer.published is None else ask_at(offer.published, slot, slot_s)
     if told is None or phase_of(parts.config.parameters, slot, now) >= Phase.CLOSED:
         return False
     free_j = parts.own_offers.free_j(offer, slot)
-    return free_j * 2 <= told.energy_j if told.energy_j else free_j > 0
+    told_j = told.energy_j if offer.visible else 0
+    return free_j * 2 <= told_j or free_j > 2 * told_j
 
 
 def publish_link_states(parts: Parts) -> None:
