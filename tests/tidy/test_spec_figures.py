@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from ioe_router.codec import bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.config import Limits, Timers
-from ioe_router.core import evidence, imbalance, reservation_fsm, steps, sweep, trade, zone
+from ioe_router.core import evidence, gates, hold_path, imbalance, reservation_fsm, steps, sweep, trade, zone
+from ioe_router.model.clock import Now
 from ioe_router.model.envelope import ObjectType
-from ioe_router.model.errors import PeerError
-from ioe_router.model.parameters import BANDS_MAX
+from ioe_router.model.errors import ErrorCode, PeerError, Persistence
+from ioe_router.model.parameters import BANDS_MAX, NO_BAND, TIMETABLES, NetworkParameters
 from ioe_router.model.reservation import ReservationState
+from ioe_router.model.slot import SLOT_LENGTHS_S, Slot
 from tests.tidy.product import ROOT
 
 SPEC = ROOT / "SPEC.md"
@@ -175,6 +178,7 @@ def test_a_field_table_names_every_field_with_its_number() -> None:
 
 _PRICE = re.compile(r"= (ceil|floor)\(\((-?\d+) \* (\d+) ([+-]) (\d+) \* (\d+)\) / (\d+)\) = (-?\d+)")
 _AMOUNT = re.compile(r"floor\((-?\d+) \* (\d+) / 3600000\) = (-?\d+)")
+_PACKET = re.compile(r"^link \d: d = (\d+), s = (\d+), y = (\d+)$", re.MULTILINE)
 _LINK = re.compile(
     r"^\| \d \(.*\) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE
 )
@@ -204,6 +208,96 @@ def test_losses_of_the_worked_example_follow_from_its_resistances() -> None:
     for r_micro_ohm, _, _, _, _, net_j, loss_j in links:
         exact = Fraction(int(r_micro_ohm), 10**6) * int(net_j) ** 2 / (Fraction(396) ** 2 * 900)
         assert ceil(exact) == int(loss_j)
+
+
+def test_packets_of_the_worked_example_are_the_smallest_and_largest() -> None:
+    """By the definition of section 8.4, in fractions: d of the HOLD is least, d of the GRANT is greatest."""
+    links = {
+        row[0]: (Fraction(int(row[0]), 10**6) / (Fraction(396) ** 2 * 900), int(row[5]))
+        for row in _LINK.findall(_example())
+    }
+    (one, net_1), (two, net_2) = links["80000"], links["120000"]
+    packets = [tuple(map(int, found)) for found in _PACKET.findall(_example())][:4]
+
+    def ends(k: Fraction, net_j: int, flow_j: int, sense: int) -> tuple[int, int]:
+        inc = ceil(k * (net_j + sense * flow_j) ** 2) - ceil(k * net_j**2)
+        return flow_j + ceil(Fraction(inc, 2)), flow_j - floor(Fraction(inc, 2))
+
+    for k, net_j, sense, (flow_j, sent_j, received_j) in (
+        (two, net_2, 1, packets[0]),
+        (one, net_1, -1, packets[1]),
+    ):
+        assert ends(k, net_j, flow_j, sense)[0] == sent_j
+        assert ends(k, net_j, flow_j, sense)[1] >= received_j > ends(k, net_j, flow_j - 1, sense)[1]
+    for k, net_j, sense, (flow_j, sent_j, received_j) in (
+        (one, net_1, -1, packets[2]),
+        (two, net_2, 1, packets[3]),
+    ):
+        assert ends(k, net_j, flow_j, sense)[1] == received_j
+        assert ends(k, net_j, flow_j, sense)[0] <= sent_j < ends(k, net_j, flow_j + 1, sense)[0]
+
+
+# ------------------------------------------------------------------ phases and refusals
+
+
+def _instants(slot_s: int) -> dict[str, tuple[int, int]]:
+    """First and last whole second of every phase, relative to the start of the slot, for three bands."""
+    table = TIMETABLES[slot_s]
+    edges = [
+        ("BEFORE", -10 * slot_s),
+        ("BANDS", -table.open_s),
+        ("REPAIR", -table.open_s + 3 * table.band_s),
+        ("SWEEPS", -table.provisional_gate_s),
+        ("CORRECTION", -table.correction_s),
+        ("CLOSED", -table.final_gate_s),
+        ("RUNNING", 0),
+        ("OVER", slot_s),
+        ("", 2 * slot_s),
+    ]
+    return {name: (at, after - 1) for (name, at), (_, after) in pairwise(edges)}
+
+
+@pytest.mark.parametrize("slot_s", SLOT_LENGTHS_S)
+def test_the_phase_table_is_what_the_gates_do(slot_s: int) -> None:
+    """At the first and last second of every phase a HOLD gets the answer of section 9.1, for each T."""
+    text = SPEC.read_text(encoding="utf-8")
+    cells = {
+        row[0]: row[3:5]
+        for row in (line.strip("| ").split(" | ") for line in text.splitlines())
+        if len(row) == 5
+    }
+    parameters = NetworkParameters(
+        network_id="phases",
+        currency="EUR",
+        slot_s=slot_s,
+        reference_price_micro_per_kwh=0,
+        floor_micro_per_kwh=(2, 1),
+        link_state_steps=16,
+        voltage_min_micro_pu=900_000,
+        voltage_max_micro_pu=1_100_000,
+        voltage_guard_micro_pu=5_000,
+    )
+    slot = Slot(1_000 * slot_s)
+    for phase, instants in _instants(slot_s).items():
+        for at in instants:
+            now = Now(monotonic_ns=0, utc_ms=(slot + at) * 1000)
+            for band, cell in zip((0, NO_BAND), cells[phase], strict=True):
+                code = gates.refusal_of(parameters, slot, band, now, forward=False)
+                stated = "passes" if code is None else f"`{code.name}`"
+                assert cell.startswith(stated), (phase, at, band)
+    second = Now(monotonic_ns=0, utc_ms=(slot - TIMETABLES[slot_s].open_s + TIMETABLES[slot_s].band_s) * 1000)
+    answers = [gates.refusal_of(parameters, slot, band, second, forward=False) for band in (0, 1, 2)]
+    assert answers == [None, None, ErrorCode.TOO_EARLY]
+
+
+def test_persistence_of_refusals_is_that_of_the_code() -> None:
+    """The list of section 10.3 names exactly the codes that the core sends as TEMPORARY and RELATIVE."""
+    text = " ".join(SPEC.read_text(encoding="utf-8").split())
+    found = re.search(r"carries: TEMPORARY for ([^;]*); RELATIVE for ([^;]*); PERMANENT for all others", text)
+    assert found
+    for names, persistence in zip(found.groups(), (Persistence.TEMPORARY, Persistence.RELATIVE), strict=True):
+        stated = {ErrorCode[name] for name in re.findall(r"[A-Z_]{2,}", names)}
+        assert stated == {code for code, kind in hold_path.PERSISTENCE.items() if kind is persistence}
 
 
 # ------------------------------------------------------------------ state table
