@@ -158,15 +158,19 @@ class LinkCalendar:
         wanted = self.model.for_received(ledger.net_j, received_j, flow, 2 * received_j + 2)
         if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
             return wanted
-        return self.largest(ledger, free, flow)
+        found = self.largest(ledger, free, flow)
+        return found if found is not None and found.received_j <= received_j else None
 
     def admit_sent(self, ledger: SlotLedger, sent_j: int, flow: Flow) -> Increment | None:
         """The packet that takes `sent_j`, or the largest smaller one that fits; None if none does."""
         free = ledger.free_j(flow)
         wanted = self.model.for_sent(ledger.net_j, sent_j, flow)
-        if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
+        if wanted is None or wanted.received_j <= 0:
+            return None
+        if max(wanted.sent_j, wanted.received_j) <= free:
             return wanted
-        return self.largest(ledger, min(free, sent_j), flow)
+        found = self.largest(ledger, free, flow)
+        return found if found is not None and found.sent_j <= sent_j else None
 
     def largest(self, ledger: SlotLedger, room_j: int, flow: Flow) -> Increment | None:
         """The largest packet whose both port energies are at most `room_j` and above 0."""

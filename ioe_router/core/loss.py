@@ -74,14 +74,10 @@ class LinkModel:
         What it would deliver beyond is the never-negative remainder of the
         link's loss account.  None if no packet up to `limit_j` delivers so much.
         """
-        if received_j <= 0 or self.entry(net_j, limit_j, flow).received_j < received_j:
+        bracket = self._bracket(net_j, received_j, flow, limit_j)
+        if bracket is None:
             return None
-        low, high = 0, limit_j
-        guess = min(limit_j, received_j)
-        if self.entry(net_j, guess, flow).received_j >= received_j:
-            high = guess
-        else:
-            low, high = self._bracket(net_j, guess, received_j, flow, limit_j)
+        low, high = bracket
         while high - low > 1:
             middle = (low + high) // 2
             if self.entry(net_j, middle, flow).received_j >= received_j:
@@ -91,14 +87,16 @@ class LinkModel:
         found = self.entry(net_j, high, flow)
         return Increment(flow_j=high, sent_j=found.sent_j, received_j=received_j)
 
-    def _bracket(self, net_j: int, low: int, received_j: int, flow: Flow, limit_j: int) -> tuple[int, int]:
-        """An interval above `low` that contains the answer: losses are small, so start close."""
-        step = max(1, received_j - self.entry(net_j, low, flow).received_j)
-        while True:
-            high = min(limit_j, low + 2 * step)
-            if high == limit_j or self.entry(net_j, high, flow).received_j >= received_j:
-                return low, high
-            low, step = high, 2 * step
+    def _bracket(self, net_j: int, received_j: int, flow: Flow, limit_j: int) -> tuple[int, int] | None:
+        """An interval that contains the answer of `for_received`: losses are small, so start close."""
+        if received_j <= 0:
+            return None
+        low, high = 0, min(limit_j, received_j)
+        while (short_j := received_j - self.entry(net_j, high, flow).received_j) > 0:
+            if high == limit_j:
+                return None
+            low, high = high, min(limit_j, high + 2 * short_j)
+        return low, high
 
     def for_sent(self, net_j: int, sent_j: int, flow: Flow) -> Increment | None:
         """The largest packet that needs at most `sent_j`; its `sent_j` is then set to just that."""
