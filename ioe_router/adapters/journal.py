@@ -26,7 +26,9 @@ _HEAD: Final = struct.Struct(">II")
 
 
 class Journal(Protocol):
-    """Where Persist records go."""
+    """Where Persist records go; `instant` when `sync` takes no time and so needs no thread."""
+
+    instant: bool
 
     def append(self, record: bytes) -> None:
         """Add a record, durable after the next `sync`."""
@@ -43,6 +45,8 @@ class Journal(Protocol):
 
 class MemoryJournal:
     """Keeps records in memory, for tests and for runs that are thrown away."""
+
+    instant = True
 
     def __init__(self) -> None:
         self.records: list[bytes] = []
@@ -62,6 +66,8 @@ class MemoryJournal:
 
 class FileJournal:
     """An append-only file. UsageError when it cannot be opened or is damaged before its end."""
+
+    instant = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

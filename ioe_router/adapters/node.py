@@ -33,6 +33,7 @@ from ioe_router.adapters.runner import (
     Tally,
     apply_nothing,
     keep_silent,
+    remain_at_rest,
 )
 from ioe_router.adapters.tls import dead_after_ms
 from ioe_router.core.inputs import Input, Shutdown, Started
@@ -83,6 +84,7 @@ class Host:
     on_event: EventSink = keep_silent
     apply: ScheduleSink = apply_nothing
     on_trouble: Callable[[Trouble], None] = forget
+    on_rest: Callable[[], None] = remain_at_rest
     journal: Journal = field(default_factory=MemoryJournal)
     transport: Transport = field(default_factory=Transport)
     wall_utc_s: Callable[[], int] = wall_utc_s
@@ -108,7 +110,12 @@ class Node:
         self._peers = peers
         self._leaf: Leaf | None = None
         self._runner = Runner(
-            router, clock=clock, journal=host.journal, on_event=host.on_event, apply=host.apply
+            router,
+            clock=clock,
+            journal=host.journal,
+            on_event=host.on_event,
+            apply=host.apply,
+            on_rest=host.on_rest,
         )
         self._table = PeerTable(self.node, (peer.node for peer in peers), self._runner)
         self._runner.transport = self._table

@@ -78,6 +78,10 @@ def apply_nothing(_schedule: ApplySchedule) -> None:
     """The schedule sink of a node without devices."""
 
 
+def remain_at_rest() -> None:
+    """The rest sink of a node that nobody waits for."""
+
+
 class Runner:
     """Runs one router on the current event loop. Not for use from other threads."""
 
@@ -89,7 +93,9 @@ class Runner:
         journal: Journal,
         on_event: EventSink = keep_silent,
         apply: ScheduleSink = apply_nothing,
+        on_rest: Callable[[], None] = remain_at_rest,
     ) -> None:
+        """`on_rest` is called whenever the queue has become empty."""
         self.tally = Tally()
         self.transport: Transport | None = None
         self._router = router
@@ -97,6 +103,7 @@ class Runner:
         self._journal = journal
         self._on_event = on_event
         self._apply = apply
+        self._on_rest = on_rest
         self._queue: list[Input] = []
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
@@ -136,6 +143,8 @@ class Runner:
                 self._wake.clear()
                 if self._queue:
                     await self._handle_queued()
+                if not self._queue:
+                    self._on_rest()
                 # Let the streams and other nodes of this loop have their turn.
                 await asyncio.sleep(0)
         finally:
@@ -171,7 +180,10 @@ class Runner:
         for record in records:
             self._journal.append(record)
         self.tally.barriers += 1
-        await asyncio.to_thread(self._journal.sync)
+        if self._journal.instant:
+            self._journal.sync()
+        else:
+            await asyncio.to_thread(self._journal.sync)
 
     def _carry_out_one(self, effect: SendFrame | CloseSession | ApplySchedule | Emit, now: Now) -> None:
         match effect:
