@@ -138,8 +138,15 @@ class Settlement:
         return tuple(row.account for row in self._rows.values() if row.account is not None)
 
     def forget_before(self, slot: Slot) -> None:
-        """Drop what concerns slots before `slot` and refuse to hear of them again."""
+        """Drop what concerns slots before `slot` and refuse to hear of them again.
+
+        The neighbour may never have seen a statement that it did not answer;
+        nothing can continue that one, so the next begins a new chain.
+        """
         self._forgotten = max(self._forgotten, slot)
+        for (gone, link), row in self._rows.items():
+            if gone < slot and row.own_statement is not None and row.agreed is None:
+                self._last_own.pop(link, None)
         self._rows = {key: row for key, row in self._rows.items() if key[0] >= slot}
 
     # ------------------------------------------------------------ metering

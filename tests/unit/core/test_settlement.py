@@ -288,3 +288,23 @@ def test_what_is_forgotten_is_not_settled_again() -> None:
     with pytest.raises(PeerError) as refusal:
         net["o"].deliver(net.keys.node("k"), row.own_meter.envelope, net.now)
     assert refusal.value.code is ErrorCode.IN_PAST
+
+
+def test_a_statement_that_got_lost_for_good_does_not_break_the_chain_for_ever() -> None:
+    """After an unanswered statement has been forgotten the next one begins a new chain and is taken."""
+    net = over()
+    ends = frozenset((net.keys.node("k"), net.keys.node("o")))
+    meter(net, "o", 1_500_000, 20_000)
+    net.cut.add(ends)
+    meter(net, "k", 19_900, 1_515_000)  # states, but neither its record nor its statement arrives
+    net.cut.clear()
+    later = Slot(SLOT + SLOT_S)
+    net.to_utc_s(later + SLOT_S)
+    link = net.port("k", "o").link
+    for name in "ko":
+        net[name].settlement.forget_before(later)
+        read = MeterRead(link=link, slot=later, imported_j=0, exported_j=0)
+        net[name].settlement.metered(read, booked(net, name, ()), (), net.now, net[name].out)
+        net.settle()
+    assert net["o"].refused == []
+    assert [e.agreed for name in "ko" for e in net[name].events_of(LinkSettled)] == [True, True]
