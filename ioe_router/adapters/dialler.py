@@ -134,9 +134,8 @@ class Dialler:
         call: Call = channel.stream_stream(f"/{SERVICE}/{METHOD}")()
         try:
             if await self._open(channel, call, leaf):
-                ended = await self._table.serve(self._neighbor, _ClientWire(call), dialer=True)
+                await self._table.serve(self._neighbor, _ClientWire(call), dialer=True)
                 self._failures = 1  # the next dial waits a little, whoever ended this one
-                self._report(ended)
         finally:
             self._channel = None
             call.cancel()
