@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ioe_router.core.booked import BookedLink
+from ioe_router.core.calendar import SlotLimits
 from ioe_router.core.parts import Parts
 from ioe_router.core.paths import Path
 from ioe_router.core.reservation import ReservationKey
@@ -34,6 +35,28 @@ class RouterView:
     imbalance_held: tuple[Sealed[ImbalanceRecord], ...]
     envelopes: tuple[Sealed[OperatingEnvelope], ...]
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotView:
+    """One slot on every own link: what is booked, what could be (None: not bookable), what was lost."""
+
+    slot: Slot
+    booked: tuple[BookedLink, ...]
+    limits: tuple[SlotLimits | None, ...]  # in the order of `booked`
+    loss_accounts: tuple[LossAccount, ...]
+
+
+def slot_view_of(parts: Parts, slot: Slot) -> SlotView:
+    """Copy what concerns one slot."""
+    booked = parts.supply.booked(slot)
+    ports = {port.link: port for port in parts.ports.all()}
+    return SlotView(
+        slot=slot,
+        booked=tuple(booked.values()),
+        limits=tuple(parts.ports.limits(ports[link], slot) for link in booked),
+        loss_accounts=tuple(account for account in parts.settlement.loss_accounts if account.slot == slot),
+    )
 
 
 def view_of(parts: Parts, counts: dict[str, int]) -> RouterView:

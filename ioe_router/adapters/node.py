@@ -189,12 +189,25 @@ class Node:
 
     def activity(self) -> Activity:
         """Whether the node is at rest, and what it has exchanged in its live sessions."""
-        streams = self._table.live()
+        sent, received = self.frames()
         return Activity(
-            sent={stream.neighbor: stream.session.frames_sent for stream in streams},
-            received={stream.neighbor: stream.session.frames_received for stream in streams},
-            idle=self._runner.idle and all(stream.idle for stream in streams),
+            sent=sent,
+            received=received,
+            idle=self._runner.idle and all(stream.idle for stream in self._table.live()),
             next_deadline_ns=self._runner.next_deadline_ns(),
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or being handled."""
+        return self._runner.idle
+
+    def frames(self) -> tuple[dict[NodeId, int], dict[NodeId, int]]:
+        """Frames sent and received in the live sessions."""
+        streams = self._table.live()
+        return (
+            {stream.neighbor: stream.session.frames_sent for stream in streams},
+            {stream.neighbor: stream.session.frames_received for stream in streams},
         )
 
     @property

@@ -51,8 +51,8 @@ class PowerFlowError(ValueError):
 class SetPoint:
     """Power entering a CONTROLLED link at either end, watts; the sum is the converter's loss."""
 
-    parent_w: int
-    child_w: int
+    parent_w: float
+    child_w: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class SlotInjections:
     `q_var`: reactive power consumed at the bus.  `set_points`: CONTROLLED links.
     """
 
-    p_w: Mapping[str, int]
-    q_var: Mapping[str, int] = field(default_factory=dict)
+    p_w: Mapping[str, float]
+    q_var: Mapping[str, float] = field(default_factory=dict)
     set_points: Mapping[str, SetPoint] = field(default_factory=dict)
 
 

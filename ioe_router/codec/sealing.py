@@ -38,6 +38,7 @@ class CodecSealer:
         self.ring: Final = ring
         self.node: Final = node
         self.now = now
+        self.signatures_verified = 0  # of objects; those of frames are verified elsewhere
         self._signer = signer
         self._prefixes = {
             kind: signature_prefix(ring.network_id, row.message) for kind, row in REGISTRY.items()
@@ -192,6 +193,7 @@ class CodecSealer:
 
     def _verify(self, envelope: Envelope) -> None:
         data = self._prefixes[envelope.type] + len(envelope.signed).to_bytes(4) + envelope.signed
+        self.signatures_verified += len(envelope.signatures)
         for signature in envelope.signatures:
             if not verify(signature, data):
                 raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with an invalid signature")
