@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ioe_router.codec.bound_tables import FRAME_BYTES
+from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.sealing import CodecSealer
@@ -36,14 +37,14 @@ from ioe_router.core.steps import take_steps
 from ioe_router.core.upkeep import publish_link_states, republish_shifted_offers
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Fault, OperationalKey
-from ioe_router.model.envelope import Envelope, Frame, Sealed
+from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
-from ioe_router.model.ids import NodeId, ObjectId, object_id_of
-from ioe_router.view import RouterView, view_of
+from ioe_router.model.ids import NodeId, object_id_of
+from ioe_router.model.slot import Slot
+from ioe_router.view import RouterView, SlotView, slot_view_of, view_of
 
 FRAME_ENVELOPES = 512
 FRAME_PAYLOAD_BYTES = FRAME_BYTES // 2
-FATAL = frozenset({ErrorCode.REPLAYED, ErrorCode.BAD_SIGNATURE, ErrorCode.TOO_LARGE, ErrorCode.MALFORMED})
 
 
 class Router:
@@ -87,6 +88,7 @@ class Router:
             else:
                 self._command(input_, now, out)
         self._due(now, out)
+        self.counts["object_signatures_verified"] = self._sealer.signatures_verified
         return self._effects(out)
 
     def next_deadline_ns(self) -> int | None:
@@ -107,6 +109,10 @@ class Router:
     def snapshot(self) -> RouterView:
         """The tables as they stand, frozen."""
         return view_of(self._parts, dict(self.counts))
+
+    def slot_view(self, slot: Slot) -> SlotView:
+        """The books of one slot, frozen."""
+        return slot_view_of(self._parts, slot)
 
     def check_invariants(self) -> None:
         """Raise InvariantViolation when the ledgers contradict themselves."""
@@ -135,8 +141,7 @@ class Router:
             frame = self._open_frame(neighbor, received.frame)
         except PeerError as error:
             self._fault(neighbor, error, out)
-            if error.code in FATAL:
-                self._parts.sessions.close(neighbor, error.code, error.detail, out)
+            self._parts.sessions.close(neighbor, error.code, error.detail, out)
             return
         sender = neighbor if frame.signature is not None else None
         for envelope in frame.envelopes:
@@ -148,7 +153,7 @@ class Router:
             key = self._parts.sessions.frame_key(neighbor)
             if key is None:
                 raise PeerError(ErrorCode.UNEXPECTED, "a session frame before HELLO")
-            self.counts["signatures_verified"] += 1
+            self.counts["frame_signatures_verified"] += 1
             verify_frame(self._network_id, frame, key)
         self._parts.sessions.check_frame(neighbor, frame)
         return frame
@@ -164,17 +169,19 @@ class Router:
             dispatch(self._parts, neighbor, sealed, now, out)
         except PeerError as error:
             self._fault(neighbor, error, out)
-            self._complain(neighbor, object_id_of(envelope.signed), error, out)
+            self._answer_fault(neighbor, envelope, error, out)
 
     def _fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
         self.counts[f"fault_{error.code.name.lower()}"] += 1
         out.emit(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
 
-    def _complain(self, neighbor: NodeId, object_id: ObjectId, error: PeerError, out: Outbox) -> None:
-        """Tell the neighbour which object was refused; only inside a session, never about a complaint."""
-        if self._parts.sessions.established(neighbor):
-            text = error.detail.encode("ascii", "replace").decode()[:128]
-            fault = Fault(code=error.code, object=object_id, text=text)
+    def _answer_fault(self, neighbor: NodeId, envelope: Envelope, error: PeerError, out: Outbox) -> None:
+        """Name the refused object inside a session; before it stands, what fails ends the handshake."""
+        if not self._parts.sessions.established(neighbor):
+            self._parts.sessions.close(neighbor, error.code, error.detail, out)
+        elif envelope.type is not ObjectType.FAULT:
+            object_id = object_id_of(envelope.signed)
+            fault = Fault(code=error.code, object=object_id, text=clipped_text(error.detail))
             out.send(neighbor, self._sealer.seal(fault).envelope)
 
     # --- time

@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ioe_router.core.calendar import SlotLedger
-from ioe_router.core.loss import LinkModel
+from ioe_router.core.loss import LinkModel, signed
 from ioe_router.model.ids import LinkId
 from ioe_router.model.routing import Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookedLink:
-    """Sums over a slot's live packets on a link; `keeper` says which end this node is.
+    """Sums over a slot's committed packets on a link; `keeper` says which end this node is.
 
     `net_j` is the net energy at mid-link, positive from the keeper (DOWN).
     `supply_j` is what this end alone has bought (or, when negative, sold back)
@@ -65,18 +65,19 @@ class BookedLink:
 
 
 def booked_link(link: LinkId, ledger: SlotLedger | None, *, keeper: bool, supply_j: int) -> BookedLink:
-    """The sums of a ledger; a link without a ledger has no packets."""
+    """The sums of a ledger's committed packets; what is only held or in doubt is not dispatched."""
     if ledger is None:
         return BookedLink(link=link, keeper=keeper, supply_j=supply_j)
     sent = {Flow.DOWN: 0, Flow.UP: 0}
     received = {Flow.DOWN: 0, Flow.UP: 0}
-    for entry in ledger.entries.values():
+    committed = [entry for entry in ledger.entries.values() if entry.price_micro_per_kwh is not None]
+    for entry in committed:
         sent[entry.flow] += entry.increment.sent_j
         received[entry.flow] += entry.increment.received_j
     return BookedLink(
         link=link,
         keeper=keeper,
-        net_j=ledger.net_j,
+        net_j=sum(signed(entry.increment.flow_j, entry.flow) for entry in committed),
         down_sent_j=sent[Flow.DOWN],
         down_received_j=received[Flow.DOWN],
         up_sent_j=sent[Flow.UP],

@@ -4,8 +4,9 @@ The keeper alone admits, in both directions, and numbers its decisions; the
 other end keeps the same ledger from the signed entries as a mirror.  Admission
 is gross per direction: a counter-flow makes energy cheaper, never room.
 
-    sum of max(s, y) in the direction + background + loss halves <= limit
+    sum of max(s, y) in the direction <= limit
 
+The limit has the forecast margin taken off already (`ports.py`).
 Netting affects the loss price only: `net_j` is the signed sum of the flows of
 all live packets, and a packet is charged the increment at the net energy it
 finds.  Leaving is an entry of -d at the then current net energy; what no live
@@ -154,6 +155,8 @@ class LinkCalendar:
 
     def admit_received(self, ledger: SlotLedger, received_j: int, flow: Flow) -> Increment | None:
         """The packet that delivers `received_j`, or the largest smaller one that fits; None if none does."""
+        if received_j <= 0:
+            return None
         free = ledger.free_j(flow)
         wanted = self.model.for_received(ledger.net_j, received_j, flow, 2 * received_j + 2)
         if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
@@ -163,6 +166,8 @@ class LinkCalendar:
 
     def admit_sent(self, ledger: SlotLedger, sent_j: int, flow: Flow) -> Increment | None:
         """The packet that takes `sent_j`, or the largest smaller one that fits; None if none does."""
+        if sent_j <= 0:
+            return None
         free = ledger.free_j(flow)
         wanted = self.model.for_sent(ledger.net_j, sent_j, flow)
         if wanted is None or wanted.received_j <= 0:

@@ -12,28 +12,29 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ioe_router.config import RouterConfig
-from ioe_router.core.evidence import Prerequisites
-from ioe_router.core.hold_path import HoldPath, OriginDesk, present
-from ioe_router.core.legs import Leg
+from ioe_router.core.grant_path import GrantPath
+from ioe_router.core.hop import Hop, present
 from ioe_router.core.outbox import Outbox
-from ioe_router.core.reservation import Reservation, ReservationTable
+from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, allows
 from ioe_router.model.clock import Now
-from ioe_router.model.envelope import Envelope, Sealed, Sealer
-from ioe_router.model.errors import ErrorCode, PeerError
-from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError, Scope
+from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import (
     Commit,
     CommitHop,
     Committed,
     Failed,
+    HoldCore,
     Outcome,
     OutcomeQuery,
     Receipt,
     Release,
     ReservationState,
 )
+
+ENDED = frozenset({ReservationState.FAILED, ReservationState.RELEASED, ReservationState.EXPIRED})
 
 
 class OutcomeListener(Protocol):
@@ -51,36 +52,23 @@ class OutcomeListener(Protocol):
 class CommitPath:
     """COMMIT and everything after it, at every role."""
 
-    def __init__(
-        self,
-        config: RouterConfig,
-        sealer: Sealer,
-        prerequisites: Prerequisites,
-        holds: HoldPath,
-        table: ReservationTable,
-        origin: OriginDesk,
-        listener: OutcomeListener,
-    ) -> None:
-        """Share the holds' legs and table; `listener` hears outcomes of this node's own reservations."""
-        self._config = config
-        self._sealer = sealer
-        self._prerequisites = prerequisites
-        self._holds = holds
-        self._table = table
+    def __init__(self, hop: Hop, grants: GrantPath, listener: OutcomeListener) -> None:
+        """`listener` hears outcomes of this node's own reservations."""
+        self._hop = hop
+        self._grants = grants
         self._listener = listener
-        self._give_back = origin.give_back
 
     # --- COMMIT
 
     def start(self, record: Reservation, accepted: tuple[int, ...], now: Now, out: Outbox) -> None:
         """The initiator takes granted packets."""
         body = record.core.body
-        commit = self._sealer.seal(
+        commit = self._hop.sealer.seal(
             Commit(
                 reservation=body.reservation,
                 version=body.version,
                 core=record.core.object_id,
-                initiator=self._config.node,
+                initiator=self._hop.config.node,
                 accepted=accepted,
             )
         )
@@ -88,27 +76,29 @@ class CommitPath:
         self._take_over(record, commit, now, out)
 
     def commit(self, neighbor: NodeId, sealed: Sealed[CommitHop], now: Now, out: Outbox) -> None:
-        """A COMMIT from the initiator's side."""
-        commit = self._sealer.open(sealed.body.commit, Commit)
+        """A COMMIT from the initiator's side; what it breaks is found before anything changes."""
+        commit = self._hop.sealer.open(sealed.body.commit, Commit)
         body = commit.body
-        record = self._table.get(body.reservation, body.version)
+        record = self._hop.table.get(body.reservation, body.version)
         if record is None:
-            self._send_failed(neighbor, body.reservation, body.version, ErrorCode.UNKNOWN_RESERVATION, out)
+            self._send_failed(neighbor, body, ErrorCode.UNKNOWN_RESERVATION, out)
             return
         self._check_commit(record, neighbor, commit)
         if record.commit is not None:
             self._repeat_outcome(record, commit, out)
-            return
-        if not allows(record.state, ReservationEvent.COMMIT):
-            self._send_failed(neighbor, body.reservation, body.version, ErrorCode.HOLD_EXPIRED, out)
-            return
-        if now.monotonic_ns >= record.deadline_ns:
+        elif not allows(record.state, ReservationEvent.COMMIT):
+            self._send_failed(neighbor, body, ErrorCode.HOLD_EXPIRED, out)
+        elif now.monotonic_ns >= record.deadline_ns or self._hop.gate_is_closed(record, now):
+            code = ErrorCode.GATE_CLOSED if self._hop.gate_is_closed(record, now) else ErrorCode.HOLD_EXPIRED
             self.expire(record, now, out)
-            self._send_failed(neighbor, body.reservation, body.version, ErrorCode.HOLD_EXPIRED, out)
-            return
-        self._holds.mirror_final(record, sealed.body.keeper_entry)
-        record.advance(ReservationEvent.COMMIT, now)
-        self._take_over(record, commit, now, out)
+            self._send_failed(neighbor, body, code, out)
+        else:
+            unknown = [index for index in body.accepted if index not in record.granted]
+            if unknown:
+                raise PeerError(ErrorCode.GRANT_CHANGED, f"COMMIT takes packet {unknown[0]}, not granted")
+            self._grants.mirror_final(record, sealed.body.keeper_entry, body.accepted)
+            record.advance(ReservationEvent.COMMIT, now)
+            self._take_over(record, commit, now, out)
 
     def _check_commit(self, record: Reservation, neighbor: NodeId, commit: Sealed[Commit]) -> None:
         leg = record.toward_initiator
@@ -123,60 +113,39 @@ class CommitPath:
         if record.commit is not None and record.commit.object_id != commit.object_id:
             raise PeerError(ErrorCode.CONFLICT, "COMMIT differs from the one taken before")
         if record.state is not ReservationState.IN_DOUBT and record.answer is not None:
-            self._prerequisites.send(present(record.toward_initiator).port.neighbor, record.answer, out)
+            self._hop.pass_on(present(record.toward_initiator).port.neighbor, record.answer, out)
 
     def _take_over(self, record: Reservation, commit: Sealed[Commit], now: Now, out: Outbox) -> None:
         """Keep the accepted packets, drop the others, and go on (or accept, as the origin)."""
-        unknown = [index for index in commit.body.accepted if index not in record.granted]
-        if unknown:
-            raise PeerError(
-                ErrorCode.GRANT_CHANGED, f"COMMIT takes packet {unknown[0]}, which was not granted"
-            )
         record.commit, record.accepted = commit, commit.body.accepted
-        dropped = tuple(index for index in record.granted if index not in record.accepted)
-        self._give_back(record, dropped)
-        for index in dropped:
-            self._withdraw(record, index)
+        for index in [i for i in record.granted if i not in record.accepted]:
+            self._hop.drop(record, index)
         out.persist(commit.envelope.signed)
         if record.toward_origin is None:
-            self._accept(record, now, out)
+            self._accept(record, commit, now, out)
         else:
-            self._send_commit(record, record.toward_origin, now, out)
+            self._send_commit(record, commit, now, out)
 
-    def _withdraw(self, record: Reservation, index: int) -> None:
-        record.granted.pop(index, None)
-        for leg in record.legs():
-            self._holds.legs.withdraw(leg, record.slots[index], index)
-
-    def _send_commit(self, record: Reservation, leg: Leg, now: Now, out: Outbox) -> None:
-        if record.commit is None:
-            return
-        entry = None
-        if leg.port.keeper:
-            signed = self._holds.legs.keeper_entry(leg, record.slots, record.accepted, final=True)
-            entry = self._sealer.seal(signed).envelope
-        hop = CommitHop(commit=record.commit.envelope, keeper_entry=entry)
-        self._prerequisites.send(
-            leg.port.neighbor, self._sealer.seal(hop).envelope, out, (record.commit.envelope,)
-        )
-        record.retry_ns = now.after_ms(self._config.timers.commit_retry_ms)
+    def _send_commit(self, record: Reservation, commit: Sealed[Commit], now: Now, out: Outbox) -> None:
+        leg = present(record.toward_origin)
+        entry = self._hop.entry_envelope(record, leg, list(record.accepted), final=True)
+        hop_commit = CommitHop(commit=commit.envelope, keeper_entry=entry)
+        self._hop.send(leg.port.neighbor, hop_commit, out, (commit.envelope,))
+        record.retry_ns = now.after_ms(self._hop.config.timers.commit_retry_ms)
 
     # --- outcome
 
-    def _accept(self, record: Reservation, now: Now, out: Outbox) -> None:
+    def _accept(self, record: Reservation, commit: Sealed[Commit], now: Now, out: Outbox) -> None:
         """We are the origin: this signature is the commit point."""
-        body = record.core.body
-        commit = record.commit
-        if commit is None:
-            return
-        committed = self._sealer.seal(
+        body, config = record.core.body, self._hop.config
+        committed = self._hop.sealer.seal(
             Committed(
                 reservation=body.reservation,
                 version=body.version,
                 commit=commit.object_id,
-                origin=self._config.node,
+                origin=config.node,
                 accepted_utc_ms=now.utc_ms,
-                balance_party=self._config.balance_party or self._config.node,
+                balance_party=config.balance_party or config.node,
             )
         )
         self._conclude(record, committed, now, out)
@@ -184,15 +153,22 @@ class CommitPath:
     def committed(self, neighbor: NodeId, sealed: Sealed[Committed], now: Now, out: Outbox) -> None:
         """COMMITTED from the origin's side."""
         body = sealed.body
-        record = self._table.require(body.reservation, body.version)
-        leg = record.toward_origin
-        if leg is None or leg.port.neighbor != neighbor or sealed.signers != (record.core.body.origin,):
-            raise PeerError(ErrorCode.NOT_OWNER, "COMMITTED is not the origin's or came another way")
+        record = self._hop.table.require(body.reservation, body.version)
+        leg = self._hop.from_origin_side(record, neighbor)
+        if sealed.signers != (record.core.body.origin,):
+            raise PeerError(ErrorCode.NOT_OWNER, "COMMITTED is not signed by the origin")
         if record.commit is None or body.commit != record.commit.object_id:
             raise PeerError(ErrorCode.CONFLICT, "COMMITTED answers another COMMIT")
         if record.state is not ReservationState.COMMITTED:
             self._conclude(record, sealed, now, out)
-        self._send_receipt(leg, sealed, out)
+        receipt = Receipt(
+            reservation=body.reservation,
+            version=body.version,
+            committed=sealed.object_id,
+            link=leg.port.link,
+            node=self._hop.config.node,
+        )
+        self._hop.send(leg.port.neighbor, receipt, out)
 
     def _conclude(self, record: Reservation, committed: Sealed[Committed], now: Now, out: Outbox) -> None:
         """COMMITTED stands here: prices enter the ledgers, the answer goes on."""
@@ -201,16 +177,14 @@ class CommitPath:
         out.persist(committed.envelope.signed)
         for index in record.accepted:
             self._settle_prices(record, index)
-        self._table.settle(record)
+        self._hop.table.settle(record)
         if record.toward_initiator is not None:
-            record.answer = committed.envelope
-            self._prerequisites.send(record.toward_initiator.port.neighbor, committed.envelope, out)
+            self._hop.answer(record, committed.envelope, out, durable=False)
         if record.toward_initiator is None or record.toward_origin is None:
             self._listener.booked(record, now, out)
 
     def _settle_prices(self, record: Reservation, index: int) -> None:
-        granted, slot = record.granted[index], record.slots[index]
-        legs = self._holds.legs
+        granted, slot, legs = record.granted[index], record.slots[index], self._hop.legs
         if record.toward_origin is not None:
             legs.settle_price(record.toward_origin, slot, index, granted.price_micro_per_kwh)
         near = record.toward_initiator
@@ -219,20 +193,10 @@ class CommitPath:
             price = near.near_price(granted.price_micro_per_kwh, entry.increment)
             legs.settle_price(near, slot, index, price)
 
-    def _send_receipt(self, leg: Leg, committed: Sealed[Committed], out: Outbox) -> None:
-        receipt = Receipt(
-            reservation=committed.body.reservation,
-            version=committed.body.version,
-            committed=committed.object_id,
-            link=leg.port.link,
-            node=self._config.node,
-        )
-        out.send(leg.port.neighbor, self._sealer.seal(receipt).envelope)
-
     def receipt(self, neighbor: NodeId, sealed: Sealed[Receipt]) -> None:
         """The near neighbour confirms that it holds COMMITTED."""
         body = sealed.body
-        record = self._table.require(body.reservation, body.version)
+        record = self._hop.table.require(body.reservation, body.version)
         leg = record.toward_initiator
         if leg is None or leg.port.neighbor != neighbor or sealed.signers != (neighbor,):
             raise PeerError(ErrorCode.NOT_OWNER, "RECEIPT is not from the neighbour that was answered")
@@ -243,120 +207,120 @@ class CommitPath:
     def failed(self, neighbor: NodeId, sealed: Sealed[Failed], now: Now, out: Outbox) -> None:
         """A signed failure from the origin's side."""
         body = sealed.body
-        record = self._table.require(body.reservation, body.version)
-        leg = record.toward_origin
-        if leg is None or leg.port.neighbor != neighbor:
-            raise PeerError(ErrorCode.NOT_OWNER, "FAILED came another way than the HOLD went")
+        record = self._hop.table.require(body.reservation, body.version)
+        self._hop.from_origin_side(record, neighbor)
+        already_over = record.state in ENDED
         record.advance(ReservationEvent.FAILED, now)
+        if already_over:
+            return
         self._end(record, body.code, now, out)
         if record.toward_initiator is not None:
-            record.answer = sealed.envelope
-            self._prerequisites.send(record.toward_initiator.port.neighbor, sealed.envelope, out)
+            self._hop.answer(record, sealed.envelope, out, durable=False)
 
     def _send_failed(
-        self, neighbor: NodeId, reservation: ReservationId, version: int, code: ErrorCode, out: Outbox
-    ) -> None:
-        failed = Failed(reservation=reservation, version=version, code=code, node=self._config.node)
-        out.send(neighbor, self._sealer.seal(failed).envelope)
+        self, neighbor: NodeId, about: Commit | HoldCore, code: ErrorCode, out: Outbox
+    ) -> Envelope:
+        failed = Failed(
+            reservation=about.reservation, version=about.version, code=code, node=self._hop.config.node
+        )
+        return self._hop.send(neighbor, failed, out)
 
     # --- release, expiry, lost neighbours, questions
 
     def give_up(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
-        """The initiator gives a reservation back, held or committed."""
+        """The initiator gives a reservation back, held or (before the final gate) committed."""
         body = record.core.body
-        release = self._sealer.seal(
-            Release(reservation=body.reservation, version=body.version, initiator=self._config.node)
+        release = self._hop.sealer.seal(
+            Release(reservation=body.reservation, version=body.version, initiator=self._hop.config.node)
         )
         record.advance(ReservationEvent.RELEASE, now)
         out.persist(release.envelope.signed)
-        self._prerequisites.send(present(record.toward_origin).port.neighbor, release.envelope, out)
+        self._hop.pass_on(present(record.toward_origin).port.neighbor, release.envelope, out)
         self._end(record, code, now, out)
 
     def release(self, neighbor: NodeId, sealed: Sealed[Release], now: Now, out: Outbox) -> None:
-        """RELEASE from the initiator's side."""
+        """RELEASE from the initiator's side. PeerError GATE_CLOSED once committed packets are dispatched."""
         body = sealed.body
-        record = self._table.require(body.reservation, body.version)
+        record = self._hop.table.require(body.reservation, body.version)
         leg = record.toward_initiator
         if leg is None or leg.port.neighbor != neighbor or sealed.signers != (record.core.body.initiator,):
             raise PeerError(ErrorCode.NOT_OWNER, "RELEASE is not the initiator's or came another way")
-        if record.state in (ReservationState.RELEASED, ReservationState.FAILED, ReservationState.EXPIRED):
+        if record.state in ENDED:
             return
+        if record.state is ReservationState.COMMITTED and self._hop.gate_is_closed(record, now):
+            raise PeerError(
+                ErrorCode.GATE_CLOSED, "committed packets cannot be released after the final gate"
+            )
         record.advance(ReservationEvent.RELEASE, now)
         out.persist(sealed.envelope.signed)
         if record.toward_origin is not None:
-            self._prerequisites.send(record.toward_origin.port.neighbor, sealed.envelope, out)
+            self._hop.pass_on(record.toward_origin.port.neighbor, sealed.envelope, out)
         self._end(record, ErrorCode.UNSPECIFIED, now, out)
 
     def expire(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The hold time is over here; each node judges its own clock."""
-        was_holding = record.state is ReservationState.HOLDING
-        if was_holding and record.toward_origin is not None:
-            self._holds.fail_near(record, ErrorCode.HOLD_EXPIRED, now, out)
+        if record.state is ReservationState.HOLDING and record.toward_origin is not None:
+            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, Scope.NODE, now, out)
             return
         record.advance(ReservationEvent.EXPIRE, now)
         self._end(record, ErrorCode.HOLD_EXPIRED, now, out)
 
     def _end(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
-        indexes = tuple(record.granted)
-        self._give_back(record, indexes)
-        for item in record.core.body.items:
-            for leg in record.legs():
-                self._holds.legs.withdraw(leg, record.slots[item.index], item.index)
-        self._table.settle(record)
+        """Nothing of the reservation stands here any more."""
         if record.toward_initiator is None or record.toward_origin is None:
             self._listener.ended(record, code, now, out)
+        self._hop.drop_all(record)
+        self._hop.table.settle(record)
 
     def lost(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
         """The session with a neighbour is gone: what only waits for it ends, what is in doubt stays."""
-        for record in self._table.open_records():
+        for record in self._hop.table.open_records():
             leg = record.toward_origin
-            waiting = record.state in (ReservationState.HOLDING, ReservationState.HELD)
-            if waiting and leg is not None and leg.port.neighbor == neighbor:
-                self._lost_origin_side(record, now, out)
+            if leg is None or leg.port.neighbor != neighbor:
+                continue
+            if record.state is ReservationState.HOLDING:
+                self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, Scope.NODE, now, out)
+            elif record.state is ReservationState.HELD:
+                record.advance(ReservationEvent.LOST, now)
+                self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)
 
-    def _lost_origin_side(self, record: Reservation, now: Now, out: Outbox) -> None:
-        if record.state is ReservationState.HOLDING:
-            self._holds.fail_near(record, ErrorCode.NEIGHBOR_LOST, now, out)
-            return
-        record.advance(ReservationEvent.LOST, now)
-        self._end(record, ErrorCode.NEIGHBOR_LOST, now, out)
+    def _fail(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
+        """End a promised reservation here and say so toward the initiator."""
+        self._end(record, code, now, out)
         if record.toward_initiator is not None:
             near = record.toward_initiator.port.neighbor
-            body = record.core.body
-            self._send_failed(near, body.reservation, body.version, ErrorCode.NEIGHBOR_LOST, out)
+            record.answer = self._send_failed(near, record.core.body, code, out)
 
     def due(self, now: Now, out: Outbox) -> None:
         """Expire holds whose time is over; repeat COMMITs without outcome; end what a slot has overtaken."""
-        for record in self._table.open_records():
+        for record in self._hop.table.open_records():
             if record.state in TERMINAL:
-                self._table.settle(record)
+                self._hop.table.settle(record)
             elif record.state is ReservationState.IN_DOUBT:
                 self._due_in_doubt(record, now, out)
             elif record.deadline_ns <= now.monotonic_ns:
                 self.expire(record, now, out)
 
     def _due_in_doubt(self, record: Reservation, now: Now, out: Outbox) -> None:
-        if now.utc_s >= record.last_slot + self._config.parameters.slot_s:
+        if now.utc_s >= record.last_slot + self._hop.config.parameters.slot_s:
             record.advance(ReservationEvent.SLOT_END, now)
-            self._end(record, ErrorCode.NEIGHBOR_LOST, now, out)
+            self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)
         elif (
-            record.retry_ns is not None
-            and record.retry_ns <= now.monotonic_ns
-            and record.toward_origin is not None
+            record.retry_ns is not None and record.retry_ns <= now.monotonic_ns and record.commit is not None
         ):
-            self._send_commit(record, record.toward_origin, now, out)
+            self._send_commit(record, record.commit, now, out)
 
     def query(self, neighbor: NodeId, sealed: Sealed[OutcomeQuery], out: Outbox) -> None:
         """Tell a neighbour how a reservation stands, with the signed evidence there is."""
         body = sealed.body
-        record = self._table.get(body.reservation, body.version)
+        record = self._hop.table.get(body.reservation, body.version)
         outcome = Outcome(
             reservation=body.reservation,
             version=body.version,
             state=ReservationState.UNSPECIFIED if record is None else record.state,
             evidence=_evidence(record),
         )
-        out.send(neighbor, self._sealer.seal(outcome).envelope)
+        self._hop.send(neighbor, outcome, out)
 
 
 def _evidence(record: Reservation | None) -> Envelope | None:

@@ -40,7 +40,7 @@ from ioe_router.model.reservation import (
     Release,
 )
 from ioe_router.model.routing import LinkState, Offer, OfferWithdrawal, PathAdvert, PathWithdrawal
-from ioe_router.model.settlement import LinkStatement, MeterRecord, Relay
+from ioe_router.model.settlement import ImbalanceRecord, LinkStatement, MeterRecord, Relay
 
 
 def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
@@ -101,9 +101,9 @@ def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, 
         case Hold():
             parts.holds.hold(neighbor, sealed, now, out)
         case Grant():
-            parts.holds.grant(neighbor, sealed, now, out)
+            parts.grants.grant(neighbor, sealed, now, out)
         case Refuse():
-            parts.holds.refuse(neighbor, sealed, now, out)
+            parts.grants.refuse(neighbor, sealed, now, out)
         case CommitHop():
             commits.commit(neighbor, sealed, now, out)
         case Committed():
@@ -140,7 +140,9 @@ def _grid(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Ou
             parts.settlement.hear_statement(neighbor, sealed, now, out)
         case Relay():
             parts.imbalance.hear_relay(neighbor, sealed.body, now, out)
-        case ConnectionLimit():
-            raise PeerError(ErrorCode.UNEXPECTED, "a connection limit travels inside a zone report")
+        case ConnectionLimit() | ImbalanceRecord():
+            raise PeerError(
+                ErrorCode.UNEXPECTED, f"{type(sealed.body).__name__} travels inside another object"
+            )
         case other:
             raise PeerError(ErrorCode.UNKNOWN_TYPE, f"{type(other).__name__} has no place in this version")

@@ -58,6 +58,14 @@ class Leg:
         """Energy at the origin's side of the link."""
         return increment.sent_j if self.direction is Direction.SUPPLY else increment.received_j
 
+    def near_of_line(self, line: LedgerLine) -> int:
+        """Energy at the initiator's side by a keeper's line."""
+        return line.received_j if self.direction is Direction.SUPPLY else line.sent_j
+
+    def far_of_line(self, line: LedgerLine) -> int:
+        """Energy at the origin's side by a keeper's line."""
+        return line.sent_j if self.direction is Direction.SUPPLY else line.received_j
+
     def near_price(self, far_price: int, increment: Increment) -> int:
         """Price at the near end, from the price at the far end."""
         convert = price_after_link if self.direction is Direction.SUPPLY else price_before_link
@@ -105,11 +113,13 @@ class LegBook:
             return None
         return self._enter(leg, ledger, index, increment)
 
-    def mirror(self, leg: Leg, line: LedgerLine) -> LiveEntry:
+    def mirror(self, leg: Leg, slot: Slot, line: LedgerLine) -> LiveEntry:
         """As the other end: enter what the keeper signed, in place of an earlier entry of the packet."""
+        if line.slot_utc_s != slot:
+            raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper's entry is for another slot")
         if line.flow_j == 0 or line.sent_j == 0 or line.received_j == 0:
             raise PeerError(ErrorCode.ZERO_ENERGY, "keeper entry with zero energy")
-        ledger = self._ledger(leg, Slot(line.slot_utc_s))
+        ledger = self._ledger(leg, slot)
         ledger.withdraw(leg.key(line.index))
         entry = LiveEntry(
             number=line.number,

@@ -7,7 +7,7 @@ to the scarcity price; DEFAULT offers and DEMAND offers keep their ask (bid).
 
 from __future__ import annotations
 
-from ioe_router.core.hold_path import beyond_limit
+from ioe_router.core.hop import beyond_limit
 from ioe_router.core.own_offers import OwnOffer, OwnOffers, price_in_band
 from ioe_router.core.reservation import Granted, Reservation
 from ioe_router.model.errors import ErrorCode

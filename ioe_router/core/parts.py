@@ -17,7 +17,9 @@ from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.fib import Fib
+from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hold_path import HoldPath
+from ioe_router.core.hop import Hop as ReservationHop
 from ioe_router.core.imbalance import AtOrigin, Countersigner, Hop, Imbalance
 from ioe_router.core.market import RibMarket
 from ioe_router.core.origin_desk import OwnOriginDesk
@@ -83,19 +85,18 @@ class Parts:
         self.reservations = ReservationTable(config)
         self.desk = TradeDesk(config, sealer, entropy, self.market, self.own_offers)
         origin = OwnOriginDesk(config.parameters, self.own_offers)
-        self.holds = HoldPath(
+        hop = ReservationHop(
             config,
             sealer,
             self.prerequisites,
             self.ports,
             self.reservations,
-            self.market,
             origin,
             self.desk.answered,
         )
-        self.commits = CommitPath(
-            config, sealer, self.prerequisites, self.holds, self.reservations, origin, self.desk
-        )
+        self.grants = GrantPath(hop)
+        self.holds = HoldPath(hop, self.grants, self.market)
+        self.commits = CommitPath(hop, self.grants, self.desk)
         self.desk.connect(self.holds, self.commits)
 
     def _route_to(self, party: NodeId) -> Hop | None:

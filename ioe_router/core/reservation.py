@@ -142,10 +142,6 @@ class ReservationTable:
         if record.state in TERMINAL:
             self._open.pop(record.key, None)
 
-    def reopen(self, record: Reservation) -> None:
-        """Put a record back on the open list (a committed one that waits for a receipt)."""
-        self._open[record.key] = record
-
     def deadline_ns(self) -> int | None:
         """The next hold deadline or retry."""
         times = [

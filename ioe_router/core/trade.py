@@ -33,6 +33,7 @@ from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import RESERVATION_ID_BYTES, NodeId, PathHash, ReservationId
 from ioe_router.model.parameters import NO_BAND
 from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
+from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
 ROUNDS = 4  # plans per band and want
@@ -153,7 +154,11 @@ class TradeDesk:
             deal.next_ns = self._at_utc(opens_s, now) + self._jitter_ns()
 
     def _first_useful_band(self, deal: Deal, first: int) -> int:
-        """The first band from `first` on with a candidate inside its limit; else the repair phase."""
+        """The first band from `first` on with a candidate inside its limit.
+
+        Without one, the first band whose floor is inside the want's own limit:
+        offers may still come.
+        """
         parameters = self._config.parameters
         candidates = self._market.candidates(deal.trade, set())
         plan = self._market.plan(deal.trade.slot, candidates)
@@ -161,7 +166,14 @@ class TradeDesk:
             floor = parameters.floor_of(band)
             if any(c.is_open(floor) and plan.affordable(c, PROBE_J, c.paid(floor)) for c in candidates):
                 return band
-        return parameters.bands
+        admissible = (b for b in range(first, parameters.bands) if self._inside_limit(deal.trade, b))
+        return next(admissible, parameters.bands)
+
+    def _inside_limit(self, trade: Trade, band: int) -> bool:
+        floor = self._config.parameters.floor_of(band)
+        return (
+            floor is None or trade.direction is Direction.DEMAND or floor <= trade.price_limit_micro_per_kwh
+        )
 
     def _at_utc(self, utc_s: int, now: Now) -> int:
         return now.monotonic_ns + max(0, utc_s * MS_PER_S - now.utc_ms) * NS_PER_MS

@@ -1,0 +1,209 @@
+"""What HOLD, GRANT and COMMIT share at a hop: legs, keeper entries, answers, undoing (SPEC section 10).
+
+One `Hop` stands for this node in every reservation that passes it.  It keeps
+no state of its own: records are in the table, packets in the ledgers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ioe_router.config import RouterConfig
+from ioe_router.core.calendar import LiveEntry
+from ioe_router.core.evidence import Prerequisites
+from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.legs import Leg, LegBook
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.ports import Ports
+from ioe_router.core.reservation import Reservation, ReservationTable
+from ioe_router.core.reservation_fsm import ReservationEvent
+from ioe_router.model.clock import Now
+from ioe_router.model.envelope import Envelope, Sealer
+from ioe_router.model.errors import ErrorCode, InvariantViolation, PeerError, Persistence, Scope
+from ioe_router.model.ids import NodeId, PathHash
+from ioe_router.model.reservation import GrantItem, HoldCore, KeeperEntry, LedgerLine, Refuse
+from ioe_router.model.routing import Direction
+
+PERSISTENCE = {
+    ErrorCode.TOO_EARLY: Persistence.TEMPORARY,
+    ErrorCode.GATE_CLOSED: Persistence.TEMPORARY,
+    ErrorCode.NOT_BOOKABLE: Persistence.TEMPORARY,
+    ErrorCode.QUOTA: Persistence.TEMPORARY,
+    ErrorCode.NEIGHBOR_LOST: Persistence.TEMPORARY,
+    ErrorCode.NO_CAPACITY: Persistence.RELATIVE,
+    ErrorCode.NO_ENERGY: Persistence.RELATIVE,
+    ErrorCode.PRICE_LIMIT: Persistence.RELATIVE,
+    ErrorCode.BELOW_MINIMUM: Persistence.RELATIVE,
+}
+
+OnAnswer = Callable[[Reservation, Refuse | None, Now, Outbox], None]
+
+
+class OriginDesk(Protocol):
+    """What an origin decides about packets of its own offers."""
+
+    def grant(self, record: Reservation) -> bool:
+        """Fill `record.granted` / `record.refused` from the own offers; False when nothing was granted."""
+        ...
+
+    def give_back(self, record: Reservation, indexes: tuple[int, ...]) -> None:
+        """Return own energy of packets that end; idempotent, nothing at a node in transit."""
+        ...
+
+
+class Hop:
+    """This node, as reservations see it."""
+
+    def __init__(
+        self,
+        config: RouterConfig,
+        sealer: Sealer,
+        prerequisites: Prerequisites,
+        ports: Ports,
+        table: ReservationTable,
+        origin: OriginDesk,
+        on_answer: OnAnswer,
+    ) -> None:
+        """`on_answer` is told when a reservation of our own is granted (None) or refused."""
+        self.config = config
+        self.sealer = sealer
+        self.table = table
+        self.origin = origin
+        self.on_answer = on_answer
+        self.legs = LegBook(ports)
+        self._prerequisites = prerequisites
+        self._ports = ports
+
+    # --- legs
+
+    def leg(self, body: HoldCore, neighbor: NodeId, toward_origin: bool, fee: int, label: PathHash) -> Leg:
+        """The leg of a reservation over the link to a neighbour."""
+        return Leg(
+            port=self._ports.to(neighbor),
+            direction=body.direction,
+            toward_origin=toward_origin,
+            fee_micro_per_kwh=fee,
+            label=label,
+            reservation=body.reservation,
+            version=body.version,
+        )
+
+    def from_origin_side(self, record: Reservation, neighbor: NodeId) -> Leg:
+        """The leg toward the origin, if that is where the neighbour is. PeerError NOT_OWNER otherwise."""
+        leg = record.toward_origin
+        if leg is None or leg.port.neighbor != neighbor:
+            raise PeerError(ErrorCode.NOT_OWNER, "not the neighbour that this reservation went to")
+        return leg
+
+    def lines(self, leg: Leg, envelope: Envelope | None) -> dict[int, LedgerLine]:
+        """The verified lines of a keeper's entry for a leg; nothing to read where we keep the ledger."""
+        if leg.port.keeper:
+            return {}
+        if envelope is None:
+            raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper sent no entry")
+        sealed = self.sealer.open(envelope, KeeperEntry)
+        body = sealed.body
+        if sealed.signers != (leg.port.neighbor,) or body.link != leg.port.link or body.flow is not leg.flow:
+            raise PeerError(
+                ErrorCode.WRONG_SIGNER, "the entry is not the keeper's for this link and direction"
+            )
+        if (body.reservation, body.version) != (leg.reservation, leg.version):
+            raise PeerError(ErrorCode.GRANT_CHANGED, "the entry belongs to another reservation")
+        return {line.index: line for line in body.lines}
+
+    def mirrored(self, record: Reservation, leg: Leg, index: int, line: LedgerLine | None) -> LiveEntry:
+        """Take over the keeper's line of a packet. PeerError when there is none or its slot differs."""
+        if line is None:
+            raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper sent no entry for a packet")
+        return self.legs.mirror(leg, record.slots[index], line)
+
+    def entry_envelope(
+        self, record: Reservation, leg: Leg, indexes: list[int], *, final: bool
+    ) -> Envelope | None:
+        """Our signed entry for the packets, None where the other end keeps the ledger."""
+        if not leg.port.keeper:
+            return None
+        entry = self.legs.keeper_entry(leg, record.slots, sorted(indexes), final=final)
+        return self.sealer.seal(entry).envelope if entry.lines else None
+
+    # --- undoing
+
+    def drop(self, record: Reservation, index: int) -> None:
+        """End one packet here: own energy back, both links free, figures forgotten."""
+        self.origin.give_back(record, (index,))
+        record.asked_j.pop(index, None)
+        record.granted.pop(index, None)
+        for leg in record.legs():
+            self.legs.withdraw(leg, record.slots[index], index)
+
+    def drop_all(self, record: Reservation) -> None:
+        """End every packet here."""
+        for item in record.core.body.items:
+            self.drop(record, item.index)
+
+    # --- answers
+
+    def send(
+        self, neighbor: NodeId, body: object, out: Outbox, inside: tuple[Envelope, ...] = ()
+    ) -> Envelope:
+        """Seal and send an object with the evidence it needs."""
+        envelope = self.sealer.seal(body).envelope
+        self._prerequisites.send(neighbor, envelope, out, inside)
+        return envelope
+
+    def pass_on(self, neighbor: NodeId, envelope: Envelope, out: Outbox) -> None:
+        """Send an envelope as it is."""
+        self._prerequisites.send(neighbor, envelope, out)
+
+    def answer(self, record: Reservation, envelope: Envelope, out: Outbox, *, durable: bool) -> None:
+        """Answer toward the initiator; the same question will get the same answer again."""
+        if durable:
+            out.persist(envelope.signed)
+        record.answer = envelope
+        self.pass_on(present(record.toward_initiator).port.neighbor, envelope, out)
+
+    def refusal(
+        self, body: HoldCore, code: ErrorCode, scope: Scope, items: tuple[GrantItem, ...] = ()
+    ) -> Refuse:
+        """A REFUSE of this node."""
+        return Refuse(
+            reservation=body.reservation,
+            version=body.version,
+            code=code,
+            persistence=PERSISTENCE.get(code, Persistence.PERMANENT),
+            scope=scope,
+            failing_node=self.config.node,
+            retry_after_ms=0,
+            items=tuple(sorted(items, key=lambda item: item.index)),
+        )
+
+    def refuse_near(self, record: Reservation, code: ErrorCode, scope: Scope, now: Now, out: Outbox) -> None:
+        """End the reservation here and say so toward the initiator."""
+        record.advance(ReservationEvent.REFUSE, now)
+        refuse = self.refusal(record.core.body, code, scope, tuple(record.refused.values()))
+        self.drop_all(record)
+        self.table.settle(record)
+        if record.toward_initiator is None:
+            self.on_answer(record, refuse, now, out)
+        else:
+            self.answer(record, self.sealer.seal(refuse).envelope, out, durable=False)
+
+    def gate_is_closed(self, record: Reservation, now: Now) -> bool:
+        """The final gate of some slot of the reservation has passed."""
+        parameters = self.config.parameters
+        return any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
+
+
+def present(leg: Leg | None) -> Leg:
+    """The leg that the record's role guarantees."""
+    if leg is None:
+        raise InvariantViolation("a reservation lost the leg that its role needs")
+    return leg
+
+
+def beyond_limit(body: HoldCore, price_micro_per_kwh: int) -> bool:
+    """Whether a price at some hop already breaks the initiator's limit."""
+    if body.direction is Direction.SUPPLY:
+        return price_micro_per_kwh > body.price_limit_micro_per_kwh
+    return price_micro_per_kwh < body.price_limit_micro_per_kwh
