@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import sys
 from typing import Final
@@ -27,30 +29,37 @@ EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 3
 EXIT_START: Final = 4
 
+# name -> module, attribute, what the help says (so that help imports nothing)
 _LAZY: Final = {
-    "config": ("ioe_router.cli.config", "config"),
-    "demo": ("ioe_router.cli.demo", "demo"),
-    "identity": ("ioe_router.cli.identity", "identity"),
-    "link": ("ioe_router.cli.link", "link"),
-    "run": ("ioe_router.cli.run", "run"),
-    "scenario": ("ioe_router.cli.scenario", "scenario"),
+    "config": ("ioe_router.cli.config", "config", "Check a node.toml, or print one to begin with."),
+    "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
+    "identity": ("ioe_router.cli.identity", "identity", "Make, show and renew a node's keys."),
+    "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
+    "run": ("ioe_router.cli.run", "run", "Run a node."),
+    "scenario": ("ioe_router.cli.scenario", "scenario", "List, show, validate and import scenarios."),
 }
 
 
 class LazyGroup(click.Group):
     """Imports a command when it is used, so that each one costs and needs only its own packages."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, installed extras or not."""
-        return sorted({*_LAZY, *super().list_commands(ctx)})
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Every command that this version has, whether or not its extras are installed."""
+        present = {name for name, (module, _, _) in _LAZY.items() if importlib.util.find_spec(module)}
+        return sorted(present)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _LAZY[name][2]) for name in self.list_commands(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name; a missing extra is one sentence."""
-        if cmd_name not in _LAZY:
-            return super().get_command(ctx, cmd_name)
-        module, attribute = _LAZY[cmd_name]
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, attribute, _ = _LAZY[cmd_name]
         try:
-            found = getattr(__import__(module, fromlist=[attribute]), attribute)
+            found = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
             raise _missing(cmd_name, error) from error
         if not isinstance(found, click.Command):
