@@ -1,4 +1,4 @@
-"""Two daemon processes, each with its own keys and configuration: one reservation, and ways of not starting."""
+"""Two daemon processes, each with its own keys and configuration: one reservation, ways of not starting."""
 
 from __future__ import annotations
 

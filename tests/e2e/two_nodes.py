@@ -12,7 +12,7 @@ from pathlib import Path
 
 SLOT_S = 300
 OPENING_S = 270  # before a slot of 300 s hosts are told that it opens
-LEAD_S = 12  # scenario seconds between the start of the daemons and an opening
+LEAD_S = 20  # scenario seconds between the start of the daemons and an opening
 
 NETWORK = """
 [network]

@@ -8,8 +8,17 @@ import ssl
 import tempfile
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ioe_router.adapters.certificates import parse_ca, pem, tls_name, trace_chain
+from ioe_router.adapters.certificates import (
+    issue_leaf,
+    issue_operational,
+    parse_ca,
+    pem,
+    public_bytes,
+    tls_name,
+    trace_chain,
+)
 from ioe_router.adapters.dialler import Trouble
 from ioe_router.adapters.keystore import Identity, Operational, make_operational
 from ioe_router.adapters.node import Host, Node
@@ -228,6 +237,16 @@ def test_chain_is_traced_to_its_own_ca_only() -> None:
     assert "no valid chain" in str(trace_chain(first, rest, pinned, wall() + DAY_S))
     assert "names no configured neighbour" in str(trace_chain(first, rest, {c.node: c.ca}, wall()))
     assert "cannot be read" in str(trace_chain(b"x", rest, pinned, wall()))
+
+
+def test_forged_intermediate_is_not_believed() -> None:
+    """A complete chain in a neighbour's name, issued by somebody else's identity, counts for nobody."""
+    (a, _), (thief, _) = new_keys(), new_keys()
+    key = Ed25519PrivateKey.generate()
+    forged = issue_operational(thief.key, public_bytes(key), 1, wall(), DAY_S)
+    leaf, intermediate = _split(issue_leaf(a.node, key, forged, wall()).chain_pem)
+    pinned = {a.node: a.ca, thief.node: thief.ca}
+    assert "no valid chain to the pinned CA" in str(trace_chain(leaf, intermediate, pinned, wall()))
 
 
 def test_pinned_ca_must_match_its_own_name() -> None:

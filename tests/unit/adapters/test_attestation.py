@@ -1,0 +1,84 @@
+"""Attestations made with both keys at hand, and what is refused when one is opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ioe_router.adapters.attestation import attest, attest_both, open_attestation
+from ioe_router.model.clock import Now
+from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel
+from ioe_router.model.errors import UsageError
+from ioe_router.model.ids import NodeId
+from tests.unit.adapters.rig import NETWORK, new_keys, present
+
+LOSS = LossModel(
+    vn_mv=400_000,
+    planning_mv=400_000,
+    r_micro_ohm=20_000,
+    x_micro_ohm=8_000,
+    iron_milli_w=0,
+    magnetising_var=0,
+    charging_var=0,
+    tap_ratio_ppm=1_000_000,
+    b_ppm=0,
+    c_pico_per_w=0,
+)
+
+
+def _body(keeper: NodeId, other: NodeId, now: Now, lasts_s: int = 3_600) -> LinkAttestation:
+    return LinkAttestation(
+        network_id=NETWORK,
+        keeper=keeper,
+        other=other,
+        number=0,
+        kind=LinkKind.RADIAL,
+        serial=1,
+        rating_down_va=1,
+        rating_up_va=2,
+        loss=LOSS,
+        fee_down_micro_per_kwh=0,
+        fee_up_micro_per_kwh=0,
+        access=False,
+        issued_utc_s=now.utc_s,
+        expires_utc_s=now.utc_s + lasts_s,
+    )
+
+
+@pytest.mark.parametrize("keeper_signs_first", [True, False])
+def test_signatures_stand_in_the_order_of_the_ends(keeper_signs_first: bool) -> None:
+    """Whoever signs first, the keeper's signature comes first, and each end can open the result."""
+    (_, keeper), (_, other) = new_keys(), new_keys()
+    now = present()
+    body = _body(keeper.node, other.node, now)
+    pair = (keeper, other) if keeper_signs_first else (other, keeper)
+    file = attest_both(body, *pair, now)
+    assert [s.key for s in file.attestation.signatures] == [keeper.signer.public_key, other.signer.public_key]
+    for end in pair:
+        assert open_attestation(end.sealer(now), file, now, "here").body == body
+
+
+def test_what_does_not_hold_is_refused_by_name() -> None:
+    """Half-signed, expired and altered attestations are refused with the name of the file."""
+    (_, keeper), (_, other) = new_keys(), new_keys()
+    now = present()
+    body = _body(keeper.node, other.node, now)
+    with pytest.raises(UsageError, match="east is signed by one end only"):
+        open_attestation(keeper.sealer(now), attest(body, keeper, now), now, "east")
+    late = Now(monotonic_ns=now.monotonic_ns, utc_ms=now.utc_ms + 3_600_000)
+    both = attest_both(body, keeper, other, now)
+    with pytest.raises(UsageError, match="east is not in force now"):
+        open_attestation(keeper.sealer(now), both, late, "east")
+    first, second = both.attestation.signatures
+    swapped = replace(both.attestation, signatures=(replace(first, signature=second.signature), second))
+    with pytest.raises(UsageError, match=r"east does not hold \(BAD_SIGNATURE"):
+        open_attestation(keeper.sealer(now), replace(both, attestation=swapped), now, "east")
+
+
+def test_a_stranger_cannot_state_a_link() -> None:
+    """A node that is neither end is refused when it attests."""
+    (_, keeper), (_, other), (_, stranger) = new_keys(), new_keys(), new_keys()
+    now = present()
+    with pytest.raises(UsageError, match="names another signer"):
+        attest(_body(keeper.node, other.node, now), stranger, now)
