@@ -11,7 +11,6 @@ policy forbids the browser every request.
 from __future__ import annotations
 
 import json
-import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -37,8 +36,7 @@ def write_report(record: RunRecord, summary: Summary, path: Path) -> Path:
     text = report_html(record, summary)
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
-    return path
+    return unfinished.replace(path)
 
 
 def report_html(record: RunRecord, summary: Summary) -> str:
@@ -73,17 +71,18 @@ def report_html(record: RunRecord, summary: Summary) -> str:
 
 
 _MEMBERS_LEAD: Final = (
-    "Own use went from a member's own roof or battery to its own devices in the same slot. "
-    "“At the tariff” is what the same exchange with the grid would have cost with the utility alone, "
-    "“Saved” what trading with the neighbours was worth. A negative bill is income."
+    "A negative bill is income. “Own use” went from a member's own source or battery to its own devices in "
+    "the same slot. “Utility alone” is what the same consumption and production would have cost without "
+    "neighbours, with the battery at rest; “Saved” is the difference to the bill, with what the battery "
+    "gained over the day."
 )
 _CHECKS_LEAD: Final = (
-    "The demo checks itself in every slot: its books by adding up, its physics by a power flow that knows nothing "
-    "of routers, its cost by a solver that sees everything at once."
+    "The demo checks itself in every slot: its books by adding up, its physics by a power flow that knows "
+    "nothing of routers, its cost by a solver that sees everything at once."
 )
 _RUN_LEAD: Final = (
-    "Every router has its own key and its own port; all messages crossed mutually authenticated TLS connections, "
-    "and each signed object was verified where it arrived."
+    "Every router has its own key and its own port; all messages crossed mutually authenticated TLS "
+    "connections, and each signed object was verified where it arrived."
 )
 
 

@@ -47,7 +47,9 @@ def figure(summary: Summary, name: str) -> int:
     """
     value = summary.get(name)
     if not isinstance(value, int):
-        raise ValueError(f"the summary has no figure {name!r}: write the report with the summary of the same run")
+        raise ValueError(
+            f"the summary has no figure {name!r}: write the report with the summary of the same run"
+        )
     return value
 
 
@@ -97,8 +99,8 @@ def _books(record: RunRecord, summary: Summary) -> Check:
         value=f"{number(off_j)} <small>J off</small>",
         verdict=verdict,
         badge=badge,
-        sentence="What was fed in must equal what was delivered plus what was lost, link by link and slot by slot, "
-        "to the joule. Anything else would mean that energy was invented or forgotten.",
+        sentence="What was fed in must equal what was delivered plus what was lost, link by link and slot "
+        "by slot, to the joule. Anything else would mean that energy was invented or forgotten.",
         rows=(
             ("Delivered", energy(figure(summary, "delivered_j"))),
             ("Lost", energy(figure(summary, "loss_j"))),
@@ -116,8 +118,8 @@ def _obligations(record: RunRecord, summary: Summary) -> Check:
         value=f"{number(off_micro)} <small>micro-{escape(record.scenario.market.currency)} off</small>",
         verdict=verdict,
         badge=badge,
-        sentence="Every payment is one neighbour's debt and another's claim, so all of them together must sum to zero, "
-        "to the millionth of the currency. Both ends of a link compute it and sign it.",
+        sentence="Every payment is one neighbour's debt and another's claim, so all of them together must "
+        "sum to zero, to the millionth of the currency. Both ends of a link compute it and sign it.",
         rows=(("Links and slots settled by both ends", f"{number(sum(settled))} of {number(len(settled))}"),),
     )
 
@@ -135,8 +137,9 @@ def _losses(record: RunRecord, summary: Summary) -> Check:
         value=f"{percent(worst)} <small>in the worst slot</small>",
         verdict=verdict,
         badge=badge,
-        sentence="Routers charge losses by a formula that neighbours can compute. An alternating-current power flow of "
-        "the same bookings says how much the grid would really lose; this is the largest difference.",
+        sentence="Routers charge losses by a formula that neighbours can compute. An alternating-current "
+        "power flow of the same bookings says how much the grid would really lose; this is the largest "
+        "difference.",
         rows=(
             ("Whole run", percent(figure(summary, "loss_error_vs_ac_day_ppm"))),
             ("Booked", energy(booked)),
@@ -155,10 +158,13 @@ def _voltage(record: RunRecord, summary: Summary) -> Check:
         value=f"{_per_unit(low)} – {_per_unit(high)} <small>pu</small>",
         verdict=verdict,
         badge=badge,
-        sentence="The lowest and the highest voltage at any bus in any slot, relative to nominal, with what was booked "
-        "and with what really flowed. Outside the band, devices would suffer.",
+        sentence="The lowest and the highest voltage at any bus in any slot, relative to nominal, with what "
+        "was booked and with what really flowed. Outside the band, devices would suffer.",
         rows=(
-            ("Permitted band", f"{_per_unit(market.voltage_min_micro_pu)} – {_per_unit(market.voltage_max_micro_pu)} pu"),
+            (
+                "Permitted band",
+                f"{_per_unit(market.voltage_min_micro_pu)} – {_per_unit(market.voltage_max_micro_pu)} pu",
+            ),
             ("Violations", number(violations)),
         ),
     )
@@ -172,8 +178,8 @@ def _loading(summary: Summary) -> Check:
         value=f"{percent(figure(summary, 'max_loading_ppm'))} <small>at most full</small>",
         verdict=verdict,
         badge=badge,
-        sentence="The fullest any line or transformer ever was, against its rating. Routers refuse what would not fit, "
-        "so nothing should ever pass 100 %.",
+        sentence="The fullest any line or transformer ever was, against its rating. Routers refuse what "
+        "would not fit, so nothing should ever pass 100 %.",
         rows=(("Overloads", number(overloads)),),
     )
 
@@ -186,8 +192,8 @@ def _served(summary: Summary) -> Check:
         value=energy(unserved),
         verdict=verdict,
         badge=badge,
-        sentence="Firm demand that the routers found no energy for. A planner who sees everything could not have avoided "
-        "the part named below.",
+        sentence="Firm demand that the routers found no energy for. A planner who sees everything could not "
+        "have avoided the part named below.",
         rows=(("Unavoidable", energy(best)),),
     )
 
@@ -211,8 +217,9 @@ def _cost(record: RunRecord, summary: Summary) -> Check:
         value=f"{percent(gap)} <small>above, fees apart</small>",
         verdict=verdict,
         badge=badge,
-        sentence="Routers know only their neighbours. A solver that sees every device and line at once gives the lowest "
-        "cost there can be with the same forecasts; this is how far the community stayed from it.",
+        sentence="Routers know only their neighbours. A solver that sees every device and line at once "
+        "gives the lowest cost there can be with the same forecasts; this is how far the community stayed "
+        "from it.",
         rows=(
             *((name, money(cost, currency)) for name, cost in costs),
             ("Gap with fees counted", percent(figure(summary, "cost_gap_ppm"))),
@@ -228,8 +235,8 @@ def _excess_loss(record: RunRecord, summary: Summary) -> Check:
         value=f"{percent(excess)} <small>{'more' if excess >= 0 else 'of difference'}</small>",
         verdict=verdict,
         badge=badge,
-        sentence="How much more energy was lost on the way than in the cheapest possible schedule: a measure of how "
-        "well the chosen paths were chosen.",
+        sentence="How much more energy was lost on the way than in the cheapest possible schedule: a "
+        "measure of how well the chosen paths were chosen.",
         rows=(
             ("Lost as booked", energy(sum(day.comparison.loss_j for day in record.days))),
             ("Lost in the optimum", energy(sum(day.comparison.optimum_loss_j for day in record.days))),
@@ -244,14 +251,16 @@ def _holds(record: RunRecord, summary: Summary) -> Check:
     for day in record.days:
         for slot in day.slots:
             reasons.update(slot.holds_refused)
-    shown = tuple((_in_words(name), number(times)) for name, times in reasons.most_common(_REASONS_SHOWN) if times)
+    shown = tuple(
+        (_in_words(name), number(times)) for name, times in reasons.most_common(_REASONS_SHOWN) if times
+    )
     return Check(
         title="Reservations refused",
         value=percent(share),
         verdict=verdict,
         badge=badge,
-        sentence="Before energy is promised, every router on the path is asked to hold room for it. This share of the "
-        "questions was answered with no, most often for the reasons below.",
+        sentence="Before energy is promised, every router on the path is asked to hold room for it. This "
+        "share of the questions was answered with no, most often for the reasons below.",
         rows=(("Asked", number(figure(summary, "holds_attempted"))), *shown),
     )
 

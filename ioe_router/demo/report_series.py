@@ -90,8 +90,8 @@ def page_data(record: RunRecord) -> dict[str, Json]:
 
 def kinds_at(scenario: Scenario, bus: str) -> list[str]:
     """The kinds of device at a bus, the telling ones first; `junction` where there is none."""
-    order = [kind for kind in AssetKind if kind not in (AssetKind.LOAD, AssetKind.FLEXIBLE)]
-    order = [AssetKind.LOAD, *order, AssetKind.FLEXIBLE]
+    between = [kind for kind in AssetKind if kind.value not in ("load", "flexible")]
+    order: list[AssetKind] = [AssetKind.LOAD, *between, AssetKind.FLEXIBLE]
     here = {asset.kind for asset in scenario.assets if asset.bus == bus}
     return [kind.value for kind in order if kind in here] or ["junction"]
 
@@ -146,7 +146,10 @@ def _day(scenario: Scenario, day: DayRecord) -> dict[str, Json]:
         "linkLoss": [[slot[name].loss_j for slot in links] for name in names],
         "volt": [[slot[bus.name].voltage_micro_pu for slot in buses] for bus in scenario.buses],
         "net": [
-            [round(_exchange_j(scenario, slot, buses[i][bus.name]) / slot_s) for i, slot in enumerate(day.slots)]
+            [
+                round(_exchange_j(scenario, slot, buses[i][bus.name]) / slot_s)
+                for i, slot in enumerate(day.slots)
+            ]
             for bus in scenario.buses
         ],
         "supply": _supply(day),
@@ -233,9 +236,9 @@ def _prices(scenario: Scenario, day: DayRecord) -> dict[str, Json]:
     paid = [slot.price for slot in day.slots]
     return {
         "price": {
-            "min": [each and each.min_micro_per_kwh for each in paid],
-            "mean": [each and each.mean_micro_per_kwh for each in paid],
-            "max": [each and each.max_micro_per_kwh for each in paid],
+            "min": [None if each is None else each.min_micro_per_kwh for each in paid],
+            "mean": [None if each is None else each.mean_micro_per_kwh for each in paid],
+            "max": [None if each is None else each.max_micro_per_kwh for each in paid],
         },
         "retail": [tariff.retail_micro_per_kwh[i] for i in at],
         "feedIn": [tariff.feed_in_micro_per_kwh[i] for i in at],

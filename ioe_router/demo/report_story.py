@@ -81,15 +81,29 @@ def story(record: RunRecord, summary: Summary) -> str:
     when = listed([day_title(day.label) for day in record.days])
     slots = sum(len(day.slots) for day in record.days)
     first = (
-        f"On {escape(when)}, {count_in_words(len(scenario.buses), 'router')}, one at every bus of the grid, found each "
-        f"other, made offers and agreed on <strong>{count(trades, 'reservation')}</strong> in "
+        f"On {escape(when)}, {count_in_words(len(scenario.buses), 'router')}, one at every bus of the grid, "
+        f"found each other, made offers and agreed on <strong>{count(trades, 'reservation')}</strong> in "
         f"{count(slots, 'slot')} of {scenario.market.slot_s // 60} minutes. Members used "
-        f"<strong>{energy(flows.consumed_j)}</strong>. Of the {energy(flows.produced_j)} that they made, "
-        f"<strong>{energy(flows.kept_j)}</strong> stayed in the community; {energy(flows.export_j)} was sold to the "
-        f"utility and {energy(flows.import_j)} bought from it."
+        f"<strong>{energy(flows.consumed_j)}</strong>. {_edge_story(flows)}"
     )
     paragraphs = (first, _money_story(record, summary), _books_story(summary))
     return "".join(f'<p class="story">{text}</p>' for text in paragraphs)
+
+
+def _edge_story(flows: Flows) -> str:
+    """Where own production went, and what the utility added."""
+    bought = (
+        f"{energy(flows.import_j)} was bought from the utility"
+        if flows.import_j
+        else "nothing was bought from the utility"
+    )
+    if flows.export_j == 0:
+        made = f"<strong>{energy(flows.produced_j)}</strong>"
+        return f"All of the {made} that they made stayed in the community; {bought}."
+    return (
+        f"Of the {energy(flows.produced_j)} that they made, <strong>{energy(flows.kept_j)}</strong> stayed "
+        f"in the community and {energy(flows.export_j)} was sold to the utility; {bought}."
+    )
 
 
 def _saving_micro(summary: Summary) -> int:
@@ -124,10 +138,12 @@ def _part_of(saved_micro: int, alone_micro: int) -> str:
 def _books_story(summary: Summary) -> str:
     joules, micro = figure(summary, "books_imbalance_j"), figure(summary, "obligations_imbalance_micro")
     if joules == 0 and micro == 0:
-        text = "The books balance: every joule that was fed in was delivered or is accounted for as a loss, and all debts "
+        text = "The books balance: every joule that was fed in was delivered or is accounted for as a loss, "
+        "and all debts "
         text += "and claims between neighbours sum to zero."
     else:
-        text = f"<strong>The books do not balance</strong>: {number(joules)} J and {number(micro)} millionths of the "
+        text = f"<strong>The books do not balance</strong>: {number(joules)} J and {number(micro)} "
+        "millionths of the "
         text += "currency are unaccounted for."
     broken = figure(summary, "voltage_violations"), figure(summary, "overload_violations")
     if broken == (0, 0):
@@ -149,14 +165,39 @@ def tiles(record: RunRecord, summary: Summary) -> str:
     unserved = figure(summary, "unserved_j")
     loss_share = 1_000_000 * flows.loss_j / max(1, flows.produced_j + flows.import_j)
     entries = (
-        ("Used by members", kwh(flows.consumed_j), "kWh", f"{energy(waited)} of flexible demand found no price it liked"),
-        ("Made in the community", kwh(flows.produced_j), "kWh", f"{energy(flows.kept_j)} of it stayed inside"),
+        (
+            "Used by members",
+            kwh(flows.consumed_j),
+            "kWh",
+            f"{energy(waited)} of flexible demand found no price it liked",
+        ),
+        (
+            "Made in the community",
+            kwh(flows.produced_j),
+            "kWh",
+            f"{energy(flows.kept_j)} of it stayed inside",
+        ),
         ("Bought from the utility", kwh(flows.import_j), "kWh", f"{energy(flows.export_j)} sold to it"),
         ("Lost on the way", kwh(flows.loss_j), "kWh", f"{percent(loss_share)} of what was fed in"),
-        ("Cost of the community", number(cost / 1e6, 2), currency, f"{money(alone, currency)} with the utility alone"),
+        (
+            "Cost of the community",
+            number(cost / 1e6, 2),
+            currency,
+            f"{money(alone, currency)} with the utility alone",
+        ),
         ("Saved together", number((alone - cost) / 1e6, 2), currency, _best(alone, summary, currency)),
-        ("Firm demand without a booking", kwh(unserved), "kWh", f"{energy(figure(summary, 'optimum_unserved_j'))} was unavoidable"),
-        ("Books out of balance", number(figure(summary, "books_imbalance_j")), "J", "energy in less delivered less lost"),
+        (
+            "Firm demand without a booking",
+            kwh(unserved),
+            "kWh",
+            f"{energy(figure(summary, 'optimum_unserved_j'))} was unavoidable",
+        ),
+        (
+            "Books out of balance",
+            number(figure(summary, "books_imbalance_j")),
+            "J",
+            "energy in less delivered less lost",
+        ),
     )
     return "".join(
         f'<div class="tile"><dt>{escape(name)}</dt><dd class="big">{value} <small>{escape(unit)}</small></dd>'
@@ -166,7 +207,8 @@ def tiles(record: RunRecord, summary: Summary) -> str:
 
 
 def _best(alone_micro: int, summary: Summary, currency: str) -> str:
-    return f"{money(alone_micro - figure(summary, 'optimum_cost_micro'), currency)} would have been the most possible"
+    possible = alone_micro - figure(summary, "optimum_cost_micro")
+    return f"{money(possible, currency)} would have been the most possible"
 
 
 # ------------------------------------------------------------- dead routers
@@ -179,8 +221,10 @@ def outages(record: RunRecord) -> str:
         return ""
     return (
         '<section class="wrap panel-section" aria-labelledby="lost-h"><div class="head"><div>'
-        '<h2 id="lost-h">What was lost when a router died</h2><p class="lead">The process was killed in the middle of '
-        "the day. Its bus stays connected, but nobody speaks for it any more; the others withdraw its offers and repair "
+        '<h2 id="lost-h">What was lost when a router died</h2><p class="lead">The process was killed in the '
+        "middle of "
+        "the day. Its bus stays connected, but nobody speaks for it any more; the others withdraw its "
+        "offers and repair "
         f'what they can.</p></div></div><div class="outages">{cards}</div></section>'
     )
 
@@ -192,12 +236,13 @@ def _outage(record: RunRecord, day: DayRecord, death: DeathRecord) -> str:
     sentences = [
         f"{count(len(death.offers_lost), 'offer')} can no longer be reached.",
         f"Cut off behind it: {cut_off}." if cut_off else "No other member was cut off.",
-        f"{count(death.reservations_lost, 'reservation')} over {energy(death.energy_lost_j)} fell through; the same "
-        f"members bought {energy(death.energy_repaired_j)} elsewhere for the same slots.",
+        f"{count(death.reservations_lost, 'reservation')} over {energy(death.energy_lost_j)} fell through; "
+        f"the same members bought {energy(death.energy_repaired_j)} elsewhere for the same slots.",
         f"{count(death.settlements_open, 'settlement')} of a link and slot could be stated by one end only.",
     ]
     return (
-        f'<article class="outage card"><h3>{escape(titles[death.bus])}, {escape(day_title(day.label))}, {at}</h3>'
+        f'<article class="outage card"><h3>{escape(titles[death.bus])}, {escape(day_title(day.label))}, '
+        f"{at}</h3>"
         f"<p>{escape(' '.join(sentences))}</p></article>"
     )
 
@@ -224,7 +269,10 @@ def facts(record: RunRecord, summary: Summary) -> str:
         ("Signatures verified", number(totals.signatures_verified)),
         ("Offers received", number(totals.offers_received)),
         ("Reservations committed", number(figure(summary, "reservations_committed"))),
-        ("Refused messages", listed([f"{name}: {number(n)}" for name, n in sorted(faults.items()) if n]) or "none"),
+        (
+            "Refused messages",
+            listed([f"{name}: {number(n)}" for name, n in sorted(faults.items()) if n]) or "none",
+        ),
     ]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries)
 
@@ -236,9 +284,10 @@ def run_notes(record: RunRecord) -> str:
 
 def footer(record: RunRecord) -> str:
     """What the scenario is, where its data come from, and what this page does not do."""
-    source = record.scenario.attribution
+    source, description = record.scenario.attribution, record.scenario.description
+    first = "" if description in source.text else f"<p>{escape(description)}</p>"
     return (
-        f"<p>{escape(record.scenario.description)}</p>"
+        f"{first}"
         f"<p>Data: {escape(source.source)}. Licence: {escape(source.licence)}. {escape(source.text)}</p>"
         "<p>This page is complete in itself: it loads nothing and sends nothing.</p>"
     )

@@ -20,7 +20,10 @@ _KILO: Final = 1000
 _DAY_S: Final = 86_400
 _HOUR_S: Final = 3600
 _LARGEST_OFFSET_S: Final = 14 * _HOUR_S  # of any civil time from UTC
-_NUMBER_WORDS: Final = "no one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBER_WORDS: Final = (
+    *("no", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
 
 
 def number(value: float, places: int = 0) -> str:
@@ -96,7 +99,7 @@ def day_short(label: str) -> str:
 
 
 def local_offset_s(label: str, start_utc_s: int) -> int:
-    """How far local time is ahead of UTC, for a day that is named by its date and starts at its midnight; else 0."""
+    """How far local time is ahead of UTC; 0 unless the day is named by a date and starts at its midnight."""
     day = _as_date(label)
     if day is None:
         return 0
@@ -113,6 +116,8 @@ def clock(label: str, start_utc_s: int, instant_utc_s: int) -> str:
 
 def _places(value: float) -> int:
     size = abs(value)
+    if size == 0:
+        return 0
     return 2 if size < _SMALL else 1 if size < _MIDDLE else 0
 
 

@@ -32,7 +32,7 @@ function show(name) {
 // ------------------------------------------------------------ numbers in words
 const digits = (value, places) =>
   value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places });
-const places = (size) => (size < 10 ? 2 : size < 1000 ? 1 : 0);
+const places = (size) => (size === 0 ? 0 : size < 10 ? 2 : size < 1000 ? 1 : 0);
 const kilo = (value) => digits(value, places(Math.abs(value)));
 const kilowatts = (watts) => `${kilo(watts / 1000)} kW`;
 const powerOf = (joules) => kilowatts(joules / DATA.slotS);
@@ -83,5 +83,4 @@ function segments(host, options, current, pick) {
     return button;
   });
   host.replaceChildren(...buttons);
-  host.hidden = options.length < 2;
 }

@@ -2,7 +2,8 @@
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 const sums = (lists, slots) => Array.from({ length: slots }, (_, slot) => total(lists.map((list) => list[slot])));
 const known = (values) => values.filter((value) => value !== null);
-const kilowattTick = (joules) => digits(Math.abs(joules) / DATA.slotS / 1000, 0).replace('-0', '0');
+const KILOWATTS = DATA.slotS * 1000; // joules of a slot per kilowatt
+const KILOWATT_HOURS = 3.6e6;
 
 // Layers on top of each other from zero, upwards (sign 1) or downwards (sign -1).
 function stacked(layers, slots, sign, read) {
@@ -21,7 +22,7 @@ function balanceView(day) {
   return {
     low: -high, high,
     note: `Above the line in kW: where the energy came from. Below: where it went. Both sides are equally tall in every slot. Over the day ${energy(total(supply.flat()))} came in.`,
-    tick: kilowattTick,
+    unit: KILOWATTS,
     series: [
       { kind: 'group', name: 'Came from' }, ...stacked(day.supply, day.slots, 1, powerOf),
       { kind: 'group', name: 'Went to' }, ...stacked(day.use, day.slots, -1, powerOf),
@@ -36,7 +37,7 @@ function priceView(day) {
   return {
     low: Math.min(0, ...known(paid.min), ...day.feedIn), high: Math.max(...all),
     note: `${DATA.cent} per kWh, as paid at the buyer's door: the cheapest, the mean and the dearest trade of each slot, between what the utility charges and what it pays.`,
-    tick: (micro) => digits(micro / 1e4, 0),
+    unit: 1e4,
     series: [
       { kind: 'area', name: 'Cheapest to dearest', colour: show('band'), opacity: 0.28, low: paid.min, high: paid.max, read: (slot) => (paid.min[slot] === null ? '–' : `${price(paid.min[slot]).replace(` ${DATA.cent}`, '')} to ${price(paid.max[slot])}`) },
       { kind: 'line', name: 'Mean', colour: show('band'), values: paid.mean, read: read(paid.mean), width: 2.4 },
@@ -52,7 +53,7 @@ function lossView(day) {
   return {
     low: Math.min(0, ...day.loss), high: Math.max(1, ...day.loss, ...day.lossBooked, ...day.lossAc),
     note: `kW lost in lines and transformers. What the routers booked should lie on what an independent AC power flow computes for the same bookings. Metered over the day: ${energy(total(day.loss))}.`,
-    tick: (joules) => digits(joules / DATA.slotS / 1000, 1),
+    unit: KILOWATTS,
     series: [
       { kind: 'area', name: 'Metered', colour: show('loss'), opacity: 0.45, low: zero, high: day.loss, read: (slot) => fine(day.loss[slot]) },
       { kind: 'line', name: 'Booked', colour: show('booked'), values: day.lossBooked, read: (slot) => fine(day.lossBooked[slot]), width: 2.4 },
@@ -73,7 +74,7 @@ function storeView(day) {
   return {
     low: 0, high: capacity,
     note: `kWh stored at the end of each slot, one battery on top of the other; together they hold ${energy(capacity)}.`,
-    tick: (joules) => digits(joules / 3.6e6, 0),
+    unit: KILOWATT_HOURS,
     series: [...layers, { kind: 'line', name: 'All together', colour: 'var(--ink)', values: base, read: (slot) => energy(base[slot]), width: 1.4 }],
   };
 }
@@ -83,11 +84,11 @@ const extremes = (lists, slots, pick) => Array.from({ length: slots }, (_, slot)
 function voltageView(day) {
   const [low, high] = [extremes(day.volt, day.slots, Math.min), extremes(day.volt, day.slots, Math.max)];
   const limit = (index, name) => ({ kind: 'line', name, colour: show('limit'), values: day.loss.map(() => DATA.band[index]), read: () => `${perUnit(DATA.band[index])} pu`, dash: '6 4', width: 1.5 });
-  const slack = (DATA.band[1] - DATA.band[0]) / 12;
+  const slack = (DATA.band[1] - DATA.band[0]) / 14;
   return {
-    low: Math.min(DATA.band[0], ...low) - slack, high: Math.max(DATA.band[1], ...high) + slack / 4,
+    low: Math.min(DATA.band[0], ...low) - slack, high: Math.max(DATA.band[1], ...high) + slack / 3,
     note: 'Per unit of nominal: the lowest and the highest voltage of any bus, as the AC power flow gives it for what was metered, within the permitted band.',
-    tick: (micro) => digits(micro / 1e6, 2),
+    unit: 1e6,
     series: [
       { kind: 'area', name: 'Lowest to highest bus', colour: show('volt'), opacity: 0.45, low, high, read: (slot) => `${perUnit(low[slot])} to ${perUnit(high[slot])} pu` },
       limit(1, 'Upper limit'), limit(0, 'Lower limit'),
@@ -100,7 +101,7 @@ function loadView(day) {
   return {
     low: 0, high: Math.max(1e6, ...most),
     note: '% of its rating: the fullest line and the mean of all lines in each slot.',
-    tick: (ppm) => digits(ppm / 1e4, 0),
+    unit: 1e4,
     series: [
       { kind: 'area', name: 'Fullest line', colour: show('loading'), opacity: 0.4, low: most.map(() => 0), high: most, read: (slot) => percent(most[slot]) },
       { kind: 'line', name: 'Mean of all lines', colour: show('loading'), values: mean, read: (slot) => percent(mean[slot]) },
@@ -116,5 +117,5 @@ function drawCharts() {
   plot(host, { title: 'Losses', height: 210, view: lossView });
   if (DATA.days.some((day) => day.stores.length)) plot(host, { title: 'Batteries', height: 190, view: storeView });
   plot(host, { title: 'Voltage', height: 190, view: voltageView });
-  plot(host, { title: 'Loading of lines', height: 190, wide: !DATA.days.some((day) => day.stores.length), view: loadView });
+  plot(host, { title: 'Loading of lines', height: 190, wide: DATA.days.some((day) => day.stores.length), view: loadView });
 }

@@ -29,7 +29,7 @@ function layout(width) {
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
   const spanX = Math.max(1, Math.max(...xs) - left);
   const spanY = Math.max(1, Math.max(...ys) - top);
-  const margin = narrow ? { x: 40, y: 34 } : { x: 74, y: 44 };
+  const margin = narrow ? { x: 36, y: 36 } : { x: 74, y: 52 };
   const inner = width - 2 * margin.x;
   const tall = (inner * spanY) / spanX;
   const height = Math.max(narrow ? 260 : 240, Math.min(tall, narrow ? width * 1.3 : 640));
@@ -37,8 +37,35 @@ function layout(width) {
     x: margin.x + (spanX > 1 ? ((bus.x - left) / spanX) * inner : inner / 2),
     y: margin.y + ((bus.y - top) / spanY) * height,
   }));
-  return { narrow, width, height: height + 2 * margin.y, spots, icon: narrow ? 12 : ICON_PX };
+  const plan = { narrow, width, height: height + 2 * margin.y, spots, icon: narrow ? 12 : ICON_PX };
+  spread(plan);
+  return plan;
 }
+
+// Buses that the scenario draws on top of each other are moved apart, a little and in equal parts.
+function spread(plan) {
+  const [gap, tall] = [plan.narrow ? 5 : 9, plan.icon + 8];
+  const half = DATA.buses.map((bus) => pillWidth(bus, plan.icon) / 2);
+  for (let round = 0; round < 60; round += 1) {
+    let moved = false;
+    plan.spots.forEach((a, i) => plan.spots.slice(i + 1).forEach((b, k) => {
+      const [dx, dy] = [b.x - a.x, b.y - a.y];
+      const overX = half[i] + half[i + 1 + k] + gap - Math.abs(dx);
+      const overY = tall + gap - Math.abs(dy);
+      if (overX <= 0.1 || overY <= 0.1) return;
+      moved = true;
+      if (overX < overY) [a.x, b.x] = apart(a.x, b.x, overX);
+      else [a.y, b.y] = apart(a.y, b.y, overY);
+    }));
+    plan.spots.forEach((spot, i) => {
+      spot.x = Math.max(half[i] + 6, Math.min(plan.width - half[i] - 6, spot.x));
+      spot.y = Math.max(tall, Math.min(plan.height - tall, spot.y));
+    });
+    if (!moved) return;
+  }
+}
+
+const apart = (a, b, by) => (a <= b ? [a - by / 2, b + by / 2] : [a + by / 2, b - by / 2]);
 
 const pillWidth = (bus, icon) => Math.max(1, Math.min(3, bus.k.length)) * (icon + 3) + 8;
 
@@ -74,6 +101,9 @@ function cost(area, taken, self, plan) {
   if (area.x0 < 2 || area.x1 > plan.width - 2 || area.y0 < 2 || area.y1 > plan.height - 2) return 1000;
   const hit = (other) => area.x0 < other.x1 && area.x1 > other.x0 && area.y0 < other.y1 && area.y1 > other.y0;
   if (taken.some((other, i) => i !== self && hit(other))) return 1000;
+  const [x, y] = [(area.x0 + area.x1) / 2, (area.y0 + area.y1) / 2];
+  const away = plan.spots.map((spot) => Math.hypot(spot.x - x, (spot.y - y) * 1.4));
+  if (away.some((distance, i) => i !== self && distance < away[self] * 1.05)) return 1000;
   return 12 * DATA.links.filter((link) => crosses(area, plan.spots[link.p], plan.spots[link.c])).length;
 }
 
@@ -181,7 +211,7 @@ function linkWords(index, day, slot) {
 
 function updateBus(parts, index, day, slot, plan, most) {
   const [net, volt, bus] = [day.net[index][slot], day.volt[index][slot], DATA.buses[index]];
-  const reach = plan.narrow ? 30 : 54;
+  const reach = plan.narrow ? 25 : 44;
   parts.halo.setAttribute('class', `halo ${net < 0 ? 'take' : 'give'}`);
   parts.halo.setAttribute('r', net === 0 ? 0 : 4 + reach * Math.sqrt(Math.abs(net) / most));
   parts.pill.style.stroke = voltageColour(volt);

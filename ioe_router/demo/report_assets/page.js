@@ -49,6 +49,7 @@ function drawDays() {
 function drawScopes() {
   const bodies = [...document.querySelectorAll('[data-scope]')];
   const names = [...new Map(bodies.map((body) => [body.dataset.scope, body.dataset.name]))];
+  parts.scopes.hidden = names.length < 2;
   segments(parts.scopes, names, names[0][0], (scope) => bodies.forEach((body) => (body.hidden = body.dataset.scope !== scope)));
 }
 

@@ -54,8 +54,9 @@ function drawPlot(parts) {
 
 // ------------------------------------------------------------ axes
 function axisOf(view, width, height, slots) {
-  const ticks = niceTicks(view.low, view.high, height < 200 ? 4 : 6);
-  const [low, high] = [Math.min(view.low, ticks[0]), Math.max(view.high, ticks[ticks.length - 1])];
+  const room = (view.high - view.low) * 0.04;
+  const [low, high] = [view.low < 0 ? view.low - room : view.low, view.high + room];
+  const ticks = niceTicks(low / view.unit, high / view.unit, height < 240 ? 4 : 9).map((tick) => tick * view.unit);
   const inner = { w: width - MARGIN.left - MARGIN.right, h: height - MARGIN.top - MARGIN.bottom };
   return {
     ticks, slots, width, height,
@@ -64,18 +65,27 @@ function axisOf(view, width, height, slots) {
   };
 }
 
+// Round numbers between `low` and `high`, at most `count` steps apart.
 function niceTicks(low, high, count) {
   const raw = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= raw);
+  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= raw * 0.999);
   const ticks = [];
-  for (let i = Math.floor(low / step + 1e-9); i * step <= high + step * 0.999; i += 1) ticks.push(i * step);
+  for (let i = Math.ceil(low / step - 1e-6); i * step <= high + step * 1e-6; i += 1) ticks.push(i * step);
   return ticks;
+}
+
+// As many digits as it takes to tell the ticks of an axis apart.
+function tickWords(tick, axis, view) {
+  const [first, second] = [axis.ticks[0] / view.unit, (axis.ticks[1] || view.unit) / view.unit];
+  const step = Math.abs(second - first);
+  const some = [0, 1, 2, 3].find((fine) => Math.abs(step - Number(step.toFixed(fine))) < 1e-9 * Math.max(1, step)) ?? 3;
+  return digits(Math.abs(tick / view.unit), some);
 }
 
 function frame(axis, view, day) {
   const across = axis.ticks.map((tick) => shape('line', { class: tick === 0 && view.low < 0 ? 'zero' : 'gridline', x1: MARGIN.left, x2: axis.width - MARGIN.right, y1: axis.y(tick), y2: axis.y(tick) }));
-  const names = axis.ticks.map((tick) => shape('text', { x: MARGIN.left - 6, y: axis.y(tick) + 4, 'text-anchor': 'end' }, view.tick(tick)));
+  const names = axis.ticks.map((tick) => shape('text', { x: MARGIN.left - 6, y: axis.y(tick) + 4, 'text-anchor': 'end' }, tickWords(tick, axis, view)));
   return [...across, ...names, ...hours(axis, day)];
 }
 

@@ -14,7 +14,7 @@ const titled = (title, when = `${today().title}, ${clock(state.slot)}`) =>
   [element('h3', {}, title), element('p', { class: 'when' }, when)];
 
 const rows = (pairs) => element('dl', {}, ...pairs.filter(Boolean).flatMap(([name, value]) =>
-  [element('dt', {}, name), element('dd', {}, value)]));
+  (value === null ? [element('dt', { class: 'whole' }, name)] : [element('dt', {}, name), element('dd', {}, value)])));
 
 function wholeGrid() {
   const [day, slot] = [today(), state.slot];
@@ -25,13 +25,14 @@ function wholeGrid() {
   const link = DATA.links[busiest];
   return [
     ...titled('Right now'),
+    element('p', { class: 'when part' }, 'Comes from'),
     rows(day.supply.filter(([, j]) => j[slot] > 0).map(([name, j]) => [DATA.words[name], powerOf(j[slot])])),
-    rows([
-      ...day.use.filter(([, j]) => j[slot] > 0).map(([name, j]) => [DATA.words[name], powerOf(j[slot])]),
-    ]),
+    element('p', { class: 'when part' }, 'Goes to'),
+    rows(day.use.filter(([, j]) => j[slot] > 0).map(([name, j]) => [DATA.words[name], powerOf(j[slot])])),
+    element('p', { class: 'when part' }, 'In the grid'),
     rows([
       ['Fullest line', percent(loads[busiest])],
-      [`${DATA.buses[link.p].t} – ${DATA.buses[link.c].t}`, ''],
+      [`${DATA.buses[link.p].t} – ${DATA.buses[link.c].t}`, null],
       ['Lowest voltage', `${perUnit(Math.min(...volts))} pu`],
       ['Highest voltage', `${perUnit(Math.max(...volts))} pu`],
       day.price.mean[slot] === null ? null : ['Mean price paid', price(day.price.mean[slot])],

@@ -105,7 +105,7 @@ def _day(scenario: Scenario, flow: PowerFlow, day: Day, *, deaths: bool) -> DayR
         start_utc_s=day.start_utc_s,
         slots=tuple(slots),
         trades=(),
-        members=tuple(_member(scenario, day, slots, bus.name, bus.title) for bus in scenario.buses),
+        members=_members(scenario, day, slots),
         deaths=(_death(scenario, day),) if deaths else (),
         faults={},
         comparison=Comparison(
@@ -125,14 +125,14 @@ def _day(scenario: Scenario, flow: PowerFlow, day: Day, *, deaths: bool) -> DayR
     )
 
 
-def _charged(
-    scenario: Scenario, best: OptimumResult, stored: dict[str, int], slot: int
-) -> dict[str, int]:
+def _charged(scenario: Scenario, best: OptimumResult, stored: dict[str, int], slot: int) -> dict[str, int]:
     after = {}
     for asset in scenario.assets:
         if asset.kind is AssetKind.BATTERY:
             given_j = best.asset_p_w[asset.name][slot] * scenario.market.slot_s
-            factor = 1e6 / asset.discharge_efficiency_ppm if given_j > 0 else asset.charge_efficiency_ppm / 1e6
+            factor = (
+                1e6 / asset.discharge_efficiency_ppm if given_j > 0 else asset.charge_efficiency_ppm / 1e6
+            )
             after[asset.name] = max(0, round(stored[asset.name] - given_j * factor))
     return after
 
@@ -195,7 +195,10 @@ def _bus(
         return sum(round(max(0.0, sign * power[a.name]) * slot_s) for a in here if a.kind in kinds)
 
     produced_j, discharged_j = total_j(PRODUCERS, 1), total_j((AssetKind.BATTERY,), 1)
-    consumed_j, charged_j = total_j((AssetKind.LOAD, AssetKind.FLEXIBLE), -1), total_j((AssetKind.BATTERY,), -1)
+    consumed_j, charged_j = (
+        total_j((AssetKind.LOAD, AssetKind.FLEXIBLE), -1),
+        total_j((AssetKind.BATTERY,), -1),
+    )
     net_j = produced_j + discharged_j - consumed_j - charged_j
     wanted_j = sum(day.assets[a.name].p_w[slot] * slot_s for a in here if a.kind is AssetKind.FLEXIBLE)
     served_j = total_j((AssetKind.FLEXIBLE,), -1)
@@ -228,6 +231,16 @@ def _link(name: str, state: SlotPhysics, slot_s: int) -> LinkSlot:
         limit_down_w=0,
         limit_up_w=0,
         settled=True,
+    )
+
+
+def _members(scenario: Scenario, day: Day, slots: list[SlotRecord]) -> tuple[MemberDay, ...]:
+    """Everybody pays one price; the utility gets what the others pay."""
+    lines = [_member(scenario, day, slots, bus.name, bus.title) for bus in scenario.buses]
+    paid = sum(line.bill_micro for line in lines if line.bus != scenario.slack)
+    return tuple(
+        replace(line, trade_micro=-paid, imbalance_micro=0) if line.bus == scenario.slack else line
+        for line in lines
     )
 
 
