@@ -68,6 +68,7 @@ class Router:
         self._sealer = CodecSealer(ring=ring, signer=signer, node=config.node, now=now)
         self._parts = Parts(config, self._sealer, entropy, own_key)
         self._now = now
+        self._deadline_ns: int | None = None
         self.counts: Counter[str] = Counter()
 
     # --- the door
@@ -89,10 +90,14 @@ class Router:
                 self._command(input_, now, out)
         self._due(now, out)
         self.counts["object_signatures_verified"] = self._sealer.signatures_verified
+        self._deadline_ns = self._next_deadline_ns()
         return self._effects(out)
 
     def next_deadline_ns(self) -> int | None:
         """When the router wants DeadlineReached at the latest, monotonic nanoseconds."""
+        return self._deadline_ns
+
+    def _next_deadline_ns(self) -> int | None:
         parts = self._parts
         deadlines = (
             parts.sessions.deadline_ns(),
@@ -143,17 +148,17 @@ class Router:
             self._fault(neighbor, error, out)
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
             return
-        sender = neighbor if frame.signature is not None else None
+        sender = neighbor if frame.session else None
         for envelope in frame.envelopes:
             self._envelope(neighbor, sender, envelope, now, out)
 
     def _open_frame(self, neighbor: NodeId, data: bytes) -> Frame:
         frame = decode_frame(data)
-        if frame.signature is not None:
+        if frame.session:
             key = self._parts.sessions.frame_key(neighbor)
             if key is None:
                 raise PeerError(ErrorCode.UNEXPECTED, "a session frame before HELLO")
-            self.counts["frame_signatures_verified"] += 1
+            self.counts["frame_signatures_verified"] += frame.signature is not None
             verify_frame(self._network_id, frame, key)
         self._parts.sessions.check_frame(neighbor, frame)
         return frame

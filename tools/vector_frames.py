@@ -55,6 +55,10 @@ def _good() -> Iterator[Vector]:
         envelopes = _objects(count)
         raw = encode_frame(NETWORK, SESSION, count, envelopes, ALICE.operational)
         yield _frame(f"of-{count}", f"{count} envelopes, signed", raw, _shown(SESSION, count, envelopes))
+    own = [_objects(2)[1]]
+    raw = encode_frame(NETWORK, SESSION, 1, own, ALICE.operational)
+    shown = {"merkle_root": merkle_root(own).hex()}
+    yield _frame("own-signed", "an object with its own signature needs none of the frame", raw, shown)
     first = [ALICE.certificate.envelope]
     raw = encode_frame(NETWORK, b"", 1, first, None)
     yield _frame(
@@ -100,6 +104,9 @@ def _wrong_shape() -> Iterator[Vector]:
 
     bounds, bad = ErrorCode.OUT_OF_BOUNDS, ErrorCode.BAD_SIGNATURE
     yield _frame("stripped", "a session without signature", raw(SESSION, 1, one, None), code=bad)
+    own = (_objects(2)[1],)
+    notes = "a signature over an object that has its own"
+    yield _frame("superfluous", notes, raw(SESSION, 1, own, signature), code=bad)
     yield _frame("no-session", "a signature without session", raw(b"", 1, one, signature), code=bad)
     yield _frame("empty", "no envelopes", raw(SESSION, 1, (), signature), code=bounds)
     yield _frame("seq-zero", "frames are numbered from 1", raw(SESSION, 0, one, signature), code=bounds)

@@ -67,13 +67,13 @@ class HoldPath:
         )
         quota = hop.table.admit(record, None)
         if quota is not None:
-            hop.on_answer(record, hop.refusal(body, quota, Scope.NODE), now, out)
+            hop.on_answer(record, hop.refusal(body, quota, scope_of(quota)), now, out)
             return
         record.advance(ReservationEvent.HOLD, now)
         try:
             self._ask_onward(record, hold_ms, now, out)
         except PeerError as error:  # our own link cannot be booked
-            hop.refuse_near(record, error.code, Scope.LINK, now, out)
+            hop.refuse_near(record, error.code, scope_of(error.code), now, out)
 
     def hold(self, neighbor: NodeId, sealed: Sealed[Hold], now: Now, out: Outbox) -> None:
         """A HOLD from the initiator's side."""
@@ -90,9 +90,10 @@ class HoldPath:
             self._go_on(record, hold.hold_ms, now, out)
         except PeerError as error:
             if record is not None and record.state is ReservationState.HOLDING:
-                self._hop.refuse_near(record, error.code, Scope.RESERVATION, now, out)
+                self._hop.refuse_near(record, error.code, scope_of(error.code), now, out)
             else:
-                self._hop.send(neighbor, self._hop.refusal(core.body, error.code, Scope.RESERVATION), out)
+                refuse = self._hop.refusal(core.body, error.code, scope_of(error.code))
+                self._hop.send(neighbor, refuse, out)
 
     def _repeat(self, known: Reservation, core: Sealed[HoldCore], neighbor: NodeId, out: Outbox) -> None:
         """Same id and content: the same answer again; other content or another way: CONFLICT."""
@@ -165,10 +166,11 @@ class HoldPath:
 
     def _go_on(self, record: Reservation, hold_ms: int, now: Now, out: Outbox) -> None:
         if record.core.body.all_or_nothing and record.refused:
-            self._hop.refuse_near(record, ErrorCode.BELOW_MINIMUM, Scope.LINK, now, out)
+            code = ErrorCode.BELOW_MINIMUM
+            self._hop.refuse_near(record, code, scope_of(code), now, out)
         elif not record.asked_j:
             code = next((item.reason for item in record.refused.values()), ErrorCode.ZERO_ENERGY)
-            self._hop.refuse_near(record, code, Scope.LINK, now, out)
+            self._hop.refuse_near(record, code, scope_of(code), now, out)
         elif record.toward_origin is None:
             self._grants.decide(record, now, out)
         else:

@@ -37,6 +37,15 @@ PERSISTENCE = {
     ErrorCode.BELOW_MINIMUM: Persistence.RELATIVE,
 }
 
+# What a refusal is about, where the code alone says it; RESERVATION for all others.
+SCOPES = {
+    ErrorCode.NO_PATH: Scope.NODE,
+    ErrorCode.QUOTA: Scope.NODE,
+    ErrorCode.NEIGHBOR_LOST: Scope.NODE,
+    ErrorCode.NO_CAPACITY: Scope.LINK,
+    ErrorCode.NOT_BOOKABLE: Scope.LINK,
+}
+
 OnAnswer = Callable[[Reservation, Refuse | None, Now, Outbox], None]
 
 
@@ -193,6 +202,11 @@ class Hop:
         """The final gate of some slot of the reservation has passed."""
         parameters = self.config.parameters
         return any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
+
+
+def scope_of(code: ErrorCode) -> Scope:
+    """What a hop's refusal with this code is about; an origin's reasons are about its OFFER."""
+    return SCOPES.get(code, Scope.RESERVATION)
 
 
 def present(leg: Leg | None) -> Leg:

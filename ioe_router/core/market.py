@@ -8,6 +8,7 @@ link hints) and of the hops (the way on from a label).
 from __future__ import annotations
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.deal import Source
 from ioe_router.core.hold_path import Onward
 from ioe_router.core.inputs import Trade
 from ioe_router.core.loss import LinkModel, signed
@@ -16,11 +17,12 @@ from ioe_router.core.paths import Path, PathLink
 from ioe_router.core.planner import Candidate, Hop, LinkHint, Plan
 from ioe_router.core.ports import Ports
 from ioe_router.core.routing import Routing
-from ioe_router.core.trade import Source
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Flow, Offer
 from ioe_router.model.slot import Slot
+
+HOPS_REMEMBERED = 65_536  # a cache: when full it is emptied, nothing depends on it
 
 
 class RibMarket:
@@ -32,6 +34,7 @@ class RibMarket:
         self._routing = routing
         self._ports = ports
         self._attestations: dict[LinkId, LinkAttestation] = {}
+        self._hops: dict[PathHash, tuple[Hop, ...]] = {}  # a path never changes under its hash
 
     def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
         """Every offer with energy in the slot that the want's policy allows, over every path to it."""
@@ -46,7 +49,7 @@ class RibMarket:
                 Candidate(
                     offer=offer,
                     path=path.hash,
-                    hops=tuple(map(self._hop, path.links)),
+                    hops=self._hops_of(path),
                     ask_micro_per_kwh=run.price_micro_per_kwh,
                     limit_micro_per_kwh=limit,
                     available_j=run.energy_j,
@@ -67,6 +70,14 @@ class RibMarket:
             return None
         return trade.price_limit_micro_per_kwh
 
+    def _hops_of(self, path: Path) -> tuple[Hop, ...]:
+        hops = self._hops.get(path.hash)
+        if hops is None:
+            if len(self._hops) >= HOPS_REMEMBERED:
+                self._hops.clear()
+            hops = self._hops[path.hash] = tuple(map(self._hop, path.links))
+        return hops
+
     def _hop(self, link: PathLink) -> Hop:
         self._attestations[link.link] = link.attestation
         return Hop(
@@ -76,9 +87,9 @@ class RibMarket:
             fee_micro_per_kwh=link.fee_micro_per_kwh,
         )
 
-    def plan(self, slot: Slot, candidates: list[Candidate]) -> Plan:
+    def plan(self, slot: Slot, candidates: list[Candidate], salt: bytes = b"") -> Plan:
         """A search with what is believed of the links in the slot now."""
-        return Plan(candidates, lambda hop: self._hint(hop, slot))
+        return Plan(candidates, lambda hop: self._hint(hop, slot), salt)
 
     def _hint(self, hop: Hop, slot: Slot) -> LinkHint:
         port = self._ports.of(hop.link)

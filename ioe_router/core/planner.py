@@ -12,17 +12,19 @@ Estimates are hints; the keeper's entries are what is paid.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ioe_router.core.loss import LinkModel, signed
+from ioe_router.core.loss import PPM, LinkModel, signed
 from ioe_router.core.own_offers import price_in_band
 from ioe_router.model.ids import LinkId, PathHash
 from ioe_router.model.routing import Direction, Flow, Offer
 
 STEPS = 8  # a want is taken in eighths ...
 STEP_MIN_J = 36_000  # ... but not below 10 Wh
+SPREAD_PPM = 400_000  # how much dearer, at most, the salt makes a source look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +104,17 @@ def delivered_price(candidate: Candidate, energy_j: int, hints: dict[LinkId, Lin
 class Plan:
     """One search for one want."""
 
-    def __init__(self, candidates: list[Candidate], hint_of: Callable[[Hop], LinkHint]) -> None:
-        """Search over these candidates; `hint_of` is asked once per link."""
+    def __init__(
+        self, candidates: list[Candidate], hint_of: Callable[[Hop], LinkHint], salt: bytes = b""
+    ) -> None:
+        """Search over these candidates; `hint_of` is asked once per link.
+
+        `salt` spreads buyers who see the same tables over sources of nearly
+        the same cost, so that they do not all run for the cheapest one.
+        """
         self._candidates = candidates
+        self._salt = salt
+        self._bias: dict[tuple[bytes, int], int] = {}
         self._hints: dict[LinkId, LinkHint] = {}
         for candidate in candidates:
             for hop in candidate.hops:
@@ -117,10 +127,10 @@ class Plan:
 
     def affordable(self, candidate: Candidate, energy_j: int, paid: int) -> bool:
         """Whether the candidate is within its limit at price `paid` at the origin."""
-        price = delivered_price(candidate, energy_j, self._hints, paid)
+        limit = candidate.limit_micro_per_kwh
         if candidate.offer.direction is Direction.SUPPLY:
-            return price <= candidate.limit_micro_per_kwh
-        return price >= candidate.limit_micro_per_kwh
+            return paid <= limit and delivered_price(candidate, energy_j, self._hints, paid) <= limit
+        return paid >= limit and delivered_price(candidate, energy_j, self._hints, paid) >= limit
 
     def search(self, need_j: int) -> tuple[Allocation, ...]:
         """Allocate up to `need_j`; candidates whose ask alone is beyond their limit are left out."""
@@ -147,7 +157,20 @@ class Plan:
     def _cost(self, candidate: Candidate, energy_j: int) -> int:
         """Ranking cost: dearer is larger, for buying and for selling."""
         price = delivered_price(candidate, energy_j, self._hints, candidate.ask_micro_per_kwh)
-        return price if candidate.offer.direction is Direction.SUPPLY else -price
+        if candidate.offer.direction is Direction.DEMAND:
+            return -price
+        return price + abs(candidate.ask_micro_per_kwh) * self._bias_ppm(candidate) // PPM
+
+    def _bias_ppm(self, candidate: Candidate) -> int:
+        """A random disadvantage of a source in this plan, the same for all its paths; none for the default route."""
+        if not self._salt or candidate.offer.is_default:
+            return 0
+        source = _source(candidate)
+        bias = self._bias.get(source)
+        if bias is None:
+            draw = hashlib.sha256(self._salt + source[0] + source[1].to_bytes(4)).digest()
+            bias = self._bias[source] = int.from_bytes(draw[:4]) * SPREAD_PPM >> 32
+        return bias
 
     def _take(self, i: int, candidate: Candidate, energy_j: int) -> int:
         source = _source(candidate)

@@ -13,11 +13,9 @@ same snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
-
 from ioe_router.config import RouterConfig
 from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.deal import Deal, Market
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import Booked, HoldAnswered, TradeProgress, Unbooked
 from ioe_router.core.gates import Phase, effective_band, phase_of
@@ -25,12 +23,12 @@ from ioe_router.core.hold_path import HoldPath
 from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
-from ioe_router.core.planner import Allocation, Candidate, Plan
+from ioe_router.core.planner import Allocation, Plan
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Sealer
 from ioe_router.model.errors import ErrorCode
-from ioe_router.model.ids import RESERVATION_ID_BYTES, NodeId, PathHash, ReservationId
+from ioe_router.model.ids import RESERVATION_ID_BYTES, ReservationId
 from ioe_router.model.parameters import NO_BAND
 from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
 from ioe_router.model.routing import Direction
@@ -38,43 +36,8 @@ from ioe_router.model.slot import Slot
 
 ROUNDS = 4  # plans per band and want
 STARTS = 4  # random starts inside a band
+SALT_BYTES = 8
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
-Source = tuple[NodeId, int, PathHash]  # origin, offer number, path
-
-
-class Market(Protocol):
-    """What the desk asks the routing side."""
-
-    def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
-        """Offers over paths that may serve the want."""
-        ...
-
-    def plan(self, slot: Slot, candidates: list[Candidate]) -> Plan:
-        """A search with the present link hints of the slot."""
-        ...
-
-    def first_hop(self, candidate: Candidate) -> tuple[NodeId, int]:
-        """The neighbour that a candidate's path begins with, and the fee on that link."""
-        ...
-
-
-@dataclass(slots=True)
-class Deal:
-    """One want and how far it has come."""
-
-    trade: Trade
-    covered_j: int = 0
-    next_ns: int | None = None
-    band: int = -1  # band of the rounds so far
-    rounds: int = 0
-    pending: dict[ReservationKey, Source] = field(default_factory=dict)
-    excluded: set[Source] = field(default_factory=set)
-    done: bool = False
-
-    @property
-    def open_j(self) -> int:
-        """Energy still wanted."""
-        return max(0, self.trade.energy_j - self.covered_j)
 
 
 class TradeDesk:
@@ -229,9 +192,8 @@ class TradeDesk:
         candidates = self._market.candidates(deal.trade, deal.excluded)
         probe = self._market.plan(deal.trade.slot, candidates)
         floor = self._config.parameters.floor_of(band)
-        return [
-            a for a in self._market.plan(deal.trade.slot, candidates).search(need_j) if _now(a, floor, probe)
-        ]
+        plan = self._market.plan(deal.trade.slot, candidates, self._entropy.token(SALT_BYTES))
+        return [a for a in plan.search(need_j) if _now(a, floor, probe)]
 
     def _own_free_j(self, deal: Deal) -> int:
         offer = None if deal.trade.own_offer_no is None else self._own.get(deal.trade.own_offer_no)

@@ -20,7 +20,7 @@ from ioe_router.core.loss import (
 )
 from ioe_router.model.discovery import LossModel
 from ioe_router.model.ids import LinkId, ReservationId
-from ioe_router.model.routing import Flow
+from ioe_router.model.routing import Direction, Flow
 
 SLOT_S = 900
 RATED_J = 40_000 * SLOT_S
@@ -37,6 +37,17 @@ LOSS = LossModel(
     b_ppm=0,
     c_pico_per_w=0,
 )
+
+
+def committed(number: int, flow: Flow, increment: Increment) -> LiveEntry:
+    """A live packet that has its price, so that it counts as booked."""
+    return LiveEntry(
+        number=number,
+        flow=flow,
+        increment=increment,
+        price_micro_per_kwh=100_000,
+        direction=Direction.SUPPLY,
+    )
 
 
 def model(linear: int, square: int, scale: int) -> LinkModel:
@@ -63,7 +74,7 @@ def key(number: int) -> PacketKey:
 
 def enter(ledger: SlotLedger, number: int, increment: Increment, flow: Flow) -> None:
     """Book a packet."""
-    ledger.enter(key(number), LiveEntry(number=number, flow=flow, increment=increment))
+    ledger.enter(key(number), committed(number, flow, increment))
 
 
 # ------------------------------------------------------------------ increments

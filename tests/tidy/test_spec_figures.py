@@ -21,7 +21,7 @@ from ioe_router.codec import bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.config import Limits, Timers
-from ioe_router.core import evidence, gates, hold_path, imbalance, reservation_fsm, steps, sweep, trade, zone
+from ioe_router.core import evidence, gates, hop, imbalance, reservation_fsm, steps, sweep, trade, zone
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError, Persistence
@@ -297,7 +297,7 @@ def test_persistence_of_refusals_is_that_of_the_code() -> None:
     assert found
     for names, persistence in zip(found.groups(), (Persistence.TEMPORARY, Persistence.RELATIVE), strict=True):
         stated = {ErrorCode[name] for name in re.findall(r"[A-Z_]{2,}", names)}
-        assert stated == {code for code, kind in hold_path.PERSISTENCE.items() if kind is persistence}
+        assert stated == {code for code, kind in hop.PERSISTENCE.items() if kind is persistence}
 
 
 # ------------------------------------------------------------------ state table

@@ -28,7 +28,7 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     OBJECT_TYPE_UNSPECIFIED: _ObjectType.ValueType  # 0
     """Never sent; an envelope with it is refused."""
     OBJECT_TYPE_OPERATIONAL_KEY: _ObjectType.ValueType  # 1
-    """ioe.v1.OperationalKey, signed by the identity key."""
+    """ioe.v1.OperationalKey, signed by the identity key, then by the certified key itself."""
     OBJECT_TYPE_LINK_ATTESTATION: _ObjectType.ValueType  # 2
     """ioe.v1.LinkAttestation, signed by both ends."""
     OBJECT_TYPE_HELLO: _ObjectType.ValueType  # 3
@@ -110,7 +110,7 @@ class ObjectType(_ObjectType, metaclass=_ObjectTypeEnumTypeWrapper):
 OBJECT_TYPE_UNSPECIFIED: ObjectType.ValueType  # 0
 """Never sent; an envelope with it is refused."""
 OBJECT_TYPE_OPERATIONAL_KEY: ObjectType.ValueType  # 1
-"""ioe.v1.OperationalKey, signed by the identity key."""
+"""ioe.v1.OperationalKey, signed by the identity key, then by the certified key itself."""
 OBJECT_TYPE_LINK_ATTESTATION: ObjectType.ValueType  # 2
 """ioe.v1.LinkAttestation, signed by both ends."""
 OBJECT_TYPE_HELLO: ObjectType.ValueType  # 3
@@ -194,7 +194,7 @@ class Signature(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
-    """Operational public key (identity key for OPERATIONAL_KEY), 32 bytes."""
+    """Operational public key (for OPERATIONAL_KEY also the identity key), 32 bytes."""
     signature: _builtins.bytes
     """Ed25519 signature, 64 bytes."""
     def __init__(
@@ -263,7 +263,9 @@ class Frame(_message.Message):
 
     @_builtins.property
     def signature(self) -> Global___Signature:
-        """Signature over session, seq and the Merkle root of the envelopes; absent before the session is established."""
+        """Signature over session, seq and the Merkle root of the envelopes; present exactly when the frame has a session
+        and holds an object under a frame signature only.
+        """
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import vector_wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ioe_router.codec import sealing
+from ioe_router.codec import mapping, sealing
 from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.registry import REGISTRY, TYPE_OF
@@ -269,12 +269,24 @@ def test_certificates_open_without_any_key() -> None:
 
 def test_frames_round_trip() -> None:
     """A frame decodes to what was encoded and verifies with the sender's operational key alone."""
-    envelopes = tuple(sealer(ALICE).seal(replace(OFFER, seq=seq)).envelope for seq in range(5))
+    offers = (sealer(ALICE).seal(replace(OFFER, seq=seq)).envelope for seq in range(5))
+    envelopes = (*offers, sealer(ALICE).seal(KEEPALIVE).envelope)
     frame = decode_frame(encode_frame(NETWORK, SESSION, 9, envelopes, ALICE.operational))
     verify_frame(NETWORK, frame, ALICE.operational.public_key)
     assert (frame.session, frame.seq, frame.envelopes) == (SESSION, 9, envelopes)
     with pytest.raises(PeerError, match="WRONG_SIGNER"):
         verify_frame(NETWORK, frame, BOB.operational.public_key)
+
+
+def test_a_frame_is_signed_only_where_something_in_it_is_not() -> None:
+    """Objects with signatures of their own need none of the frame, and one too many is refused."""
+    offer = sealer(ALICE).seal(OFFER).envelope
+    frame = decode_frame(encode_frame(NETWORK, SESSION, 1, (offer,), ALICE.operational))
+    assert frame.signature is None
+    verify_frame(NETWORK, frame, BOB.operational.public_key)
+    spare = Signature(key=ALICE.operational.public_key, signature=bytes(64))
+    with pytest.raises(PeerError, match="superfluous"):
+        decode_frame(mapping.encode(replace(frame, signature=spare)))
 
 
 def test_frames_are_bounded() -> None:

@@ -8,15 +8,27 @@ from ioe_router.core.booked import BookedLink, booked_link
 from ioe_router.core.calendar import LiveEntry, SlotLimits
 from ioe_router.core.effects import ApplySchedule
 from ioe_router.core.fib import controlled_import_j
+from ioe_router.core.loss import Increment
 from ioe_router.model.discovery import LinkKind
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId, ReservationId
-from ioe_router.model.routing import Flow
+from ioe_router.model.routing import Direction, Flow
 from tests.unit.core.grid_rig import SLOT, SLOT_S, Net, Wire, loss_model
 
 LINE = loss_model(r_ohm=0.2)
 CONVERTER = loss_model(r_ohm=0.5, b_ppm=10_000, iron_w=20)
 NET = (Wire("a", "b", LINE), Wire("b", "c", CONVERTER, LinkKind.CONTROLLED))
+
+
+def committed(number: int, flow: Flow, increment: Increment) -> LiveEntry:
+    """A live packet that has its price, so that it counts as booked."""
+    return LiveEntry(
+        number=number,
+        flow=flow,
+        increment=increment,
+        price_micro_per_kwh=100_000,
+        direction=Direction.SUPPLY,
+    )
 
 
 def booked_by(
@@ -28,7 +40,7 @@ def booked_by(
     for number, (flow, energy_j) in enumerate(packets):
         increment = port.model.entry(ledger.net_j, energy_j, flow)
         key = (ReservationId(number.to_bytes(16)), 1, 1)
-        ledger.enter(key, LiveEntry(number=number, flow=flow, increment=increment))
+        ledger.enter(key, committed(number, flow, increment))
     return (
         booked_link(port.link, ledger, keeper=True, supply_j=0),
         booked_link(port.link, ledger, keeper=False, supply_j=0),
