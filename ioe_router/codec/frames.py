@@ -55,7 +55,7 @@ def decode_frame(data: bytes) -> Frame:
 
 
 def verify_frame(network_id: str, frame: Frame, neighbor_key: bytes) -> None:
-    """Raise PeerError unless a signature that the frame has is by `neighbor_key`, the session's operational key."""
+    """Raise PeerError unless a signature that the frame has is by `neighbor_key`."""
     if frame.signature is None:
         return
     if frame.signature.key != neighbor_key:
@@ -79,5 +79,5 @@ def _judge(frame: Frame) -> None:
 
 
 def _needs_signature(envelopes: Sequence[Envelope]) -> bool:
-    """Whether some object has no signature of its own. A type that nobody knows is refused later, by itself."""
+    """Whether some object has no signature of its own; an unknown type is refused later, by itself."""
     return any((row := REGISTRY.get(e.type)) is not None and not row.signatures_max for e in envelopes)

@@ -159,6 +159,8 @@ class LinkCalendar:
             return None
         free = ledger.free_j(flow)
         wanted = self.model.for_received(ledger.net_j, received_j, flow, 2 * received_j + 2)
+        if wanted is not None and wanted.sent_j <= 0:
+            return None  # so far against the flow that nothing would have to be sent: no packet is free
         if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
             return wanted
         found = self.largest(ledger, free, flow)

@@ -162,7 +162,7 @@ class Plan:
         return price + abs(candidate.ask_micro_per_kwh) * self._bias_ppm(candidate) // PPM
 
     def _bias_ppm(self, candidate: Candidate) -> int:
-        """A random disadvantage of a source in this plan, the same for all its paths; none for the default route."""
+        """A random disadvantage of a source in this plan, the same for all its paths; not for defaults."""
         if not self._salt or candidate.offer.is_default:
             return 0
         source = _source(candidate)
