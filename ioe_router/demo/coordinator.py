@@ -29,7 +29,7 @@ from ioe_router.demo.excerpt import first_quantities, first_slots
 from ioe_router.demo.fleet import CONNECT_S, Fleet
 from ioe_router.demo.forecasts import forecast
 from ioe_router.demo.planning import area_forecast, base_case
-from ioe_router.demo.seat import Assignment, GateReport, Harvest, Introduction, Neighborhood, SeatLost
+from ioe_router.demo.seat import Assignment, Expense, GateReport, Harvest, Introduction, Neighborhood, SeatLost
 from ioe_router.demo.world import PhysicalSlot, World
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import UsageError
@@ -74,6 +74,7 @@ class DayFacts:
     physical: list[PhysicalSlot] = field(default_factory=list)
     harvests: list[Harvest] = field(default_factory=list)
     killed_at_ms: dict[str, int] = field(default_factory=dict)
+    expense: Expense | None = None
 
 
 class _Kind(IntEnum):
@@ -113,6 +114,7 @@ class Coordinator:
             await self._assemble()
             await self._step_through()
             await self._harvest()
+            self.facts.expense = await self._fleet.expense()
         finally:
             await self._fleet.end()
         return self.facts
