@@ -16,10 +16,10 @@ from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hop import Hop, present
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation import Reservation
-from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, allows
+from ioe_router.core.reservation_fsm import ENDED, TERMINAL, ReservationEvent, allows
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
-from ioe_router.model.errors import ErrorCode, PeerError, Scope
+from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import (
     Commit,
@@ -33,8 +33,6 @@ from ioe_router.model.reservation import (
     Release,
     ReservationState,
 )
-
-ENDED = frozenset({ReservationState.FAILED, ReservationState.RELEASED, ReservationState.EXPIRED})
 
 
 class OutcomeListener(Protocol):
@@ -260,7 +258,7 @@ class CommitPath:
     def expire(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The hold time is over here; each node judges its own clock."""
         if record.state is ReservationState.HOLDING and record.toward_origin is not None:
-            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, Scope.NODE, now, out)
+            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
             return
         record.advance(ReservationEvent.EXPIRE, now)
         self._end(record, ErrorCode.HOLD_EXPIRED, now, out)
@@ -279,7 +277,7 @@ class CommitPath:
             if leg is None or leg.port.neighbor != neighbor:
                 continue
             if record.state is ReservationState.HOLDING:
-                self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, Scope.NODE, now, out)
+                self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, now, out)
             elif record.state is ReservationState.HELD:
                 record.advance(ReservationEvent.LOST, now)
                 self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)

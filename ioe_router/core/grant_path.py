@@ -13,7 +13,7 @@ from ioe_router.core.hop import Hop, beyond_limit, present
 from ioe_router.core.legs import Leg
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation import Granted, Reservation
-from ioe_router.core.reservation_fsm import ReservationEvent, allows
+from ioe_router.core.reservation_fsm import ENDED, ReservationEvent, allows
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, Scope
@@ -40,7 +40,7 @@ class GrantPath:
 
     def _nothing_left(self, record: Reservation, now: Now, out: Outbox) -> None:
         code = next((item.reason for item in record.refused.values()), ErrorCode.NO_ENERGY)
-        self._hop.refuse_near(record, code, Scope.OFFER, now, out)
+        self._hop.refuse_near(record, code, now, out, Scope.OFFER)
 
     # --- GRANT from the origin's side
 
@@ -188,7 +188,10 @@ class GrantPath:
         body = sealed.body
         record = self._hop.table.require(body.reservation, body.version)
         self._hop.from_origin_side(record, neighbor)
+        already_over = record.state in ENDED
         record.advance(ReservationEvent.REFUSE, now)
+        if already_over:
+            return
         self._hop.drop_all(record)
         self._hop.table.settle(record)
         if record.toward_initiator is None:

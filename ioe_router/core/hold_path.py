@@ -20,9 +20,10 @@ from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealed
-from ioe_router.model.errors import ErrorCode, PeerError, Scope
+from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.reservation import Hold, HoldCore, PacketEnergy, ReservationState
+from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
 
@@ -30,6 +31,8 @@ from ioe_router.model.slot import Slot
 class Onward:
     """Where a label leads from here: `neighbor` None when this node is the origin."""
 
+    origin: NodeId
+    direction: Direction
     neighbor: NodeId | None
     label: PathHash
     fee_in_micro_per_kwh: int  # of the link the HOLD came over
@@ -67,13 +70,13 @@ class HoldPath:
         )
         quota = hop.table.admit(record, None)
         if quota is not None:
-            hop.on_answer(record, hop.refusal(body, quota, scope_of(quota)), now, out)
+            hop.on_answer(record, hop.refusal(body, quota), now, out)
             return
         record.advance(ReservationEvent.HOLD, now)
         try:
             self._ask_onward(record, hold_ms, now, out)
         except PeerError as error:  # our own link cannot be booked
-            hop.refuse_near(record, error.code, scope_of(error.code), now, out)
+            hop.refuse_near(record, error.code, now, out)
 
     def hold(self, neighbor: NodeId, sealed: Sealed[Hold], now: Now, out: Outbox) -> None:
         """A HOLD from the initiator's side."""
@@ -90,16 +93,15 @@ class HoldPath:
             self._go_on(record, hold.hold_ms, now, out)
         except PeerError as error:
             if record is not None and record.state is ReservationState.HOLDING:
-                self._hop.refuse_near(record, error.code, scope_of(error.code), now, out)
+                self._hop.refuse_near(record, error.code, now, out)
             else:
-                refuse = self._hop.refusal(core.body, error.code, scope_of(error.code))
-                self._hop.send(neighbor, refuse, out)
+                self._hop.send(neighbor, self._hop.refusal(core.body, error.code), out)
 
     def _repeat(self, known: Reservation, core: Sealed[HoldCore], neighbor: NodeId, out: Outbox) -> None:
         """Same id and content: the same answer again; other content or another way: CONFLICT."""
         leg = known.toward_initiator
         if known.core.object_id != core.object_id or leg is None or leg.port.neighbor != neighbor:
-            self._hop.send(neighbor, self._hop.refusal(core.body, ErrorCode.CONFLICT, Scope.RESERVATION), out)
+            self._hop.send(neighbor, self._hop.refusal(core.body, ErrorCode.CONFLICT), out)
         elif known.answer is not None:
             self._hop.pass_on(neighbor, known.answer, out)
 
@@ -111,6 +113,10 @@ class HoldPath:
         onward = self._labels.onward(neighbor, hold.path)
         if onward is None:
             raise PeerError(ErrorCode.NO_PATH, "the label is not told to this neighbour")
+        if (onward.origin, onward.direction) != (body.origin, body.direction):
+            raise PeerError(
+                ErrorCode.NO_PATH, "the label leads to another origin or is for the other direction"
+            )
         self._check_slots(body, now)
         outward = None
         if onward.neighbor is not None:
@@ -166,11 +172,10 @@ class HoldPath:
 
     def _go_on(self, record: Reservation, hold_ms: int, now: Now, out: Outbox) -> None:
         if record.core.body.all_or_nothing and record.refused:
-            code = ErrorCode.BELOW_MINIMUM
-            self._hop.refuse_near(record, code, scope_of(code), now, out)
+            self._hop.refuse_near(record, ErrorCode.BELOW_MINIMUM, now, out)
         elif not record.asked_j:
             code = next((item.reason for item in record.refused.values()), ErrorCode.ZERO_ENERGY)
-            self._hop.refuse_near(record, code, scope_of(code), now, out)
+            self._hop.refuse_near(record, code, now, out)
         elif record.toward_origin is None:
             self._grants.decide(record, now, out)
         else:
@@ -180,12 +185,12 @@ class HoldPath:
         """Send the HOLD over the leg toward the origin, with our entries where we keep the ledger."""
         leg = present(record.toward_origin)
         if hold_ms <= 0:
-            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, Scope.RESERVATION, now, out)
+            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
             return
         if leg.port.keeper:
             self._enter_far(record)
         if not record.asked_j:
-            self._hop.refuse_near(record, ErrorCode.NO_CAPACITY, Scope.LINK, now, out)
+            self._hop.refuse_near(record, ErrorCode.NO_CAPACITY, now, out)
             return
         hold = Hold(
             core=record.core.envelope,

@@ -37,7 +37,7 @@ PERSISTENCE = {
     ErrorCode.BELOW_MINIMUM: Persistence.RELATIVE,
 }
 
-# What a refusal is about, where the code alone says it; RESERVATION for all others.
+# What a refusal is about; RESERVATION for all other codes, and OFFER for whatever an origin refuses.
 SCOPES = {
     ErrorCode.NO_PATH: Scope.NODE,
     ErrorCode.QUOTA: Scope.NODE,
@@ -173,24 +173,26 @@ class Hop:
         self.pass_on(present(record.toward_initiator).port.neighbor, envelope, out)
 
     def refusal(
-        self, body: HoldCore, code: ErrorCode, scope: Scope, items: tuple[GrantItem, ...] = ()
+        self, body: HoldCore, code: ErrorCode, items: tuple[GrantItem, ...] = (), scope: Scope | None = None
     ) -> Refuse:
-        """A REFUSE of this node."""
+        """A REFUSE of this node; what it is about follows from the code unless `scope` says otherwise."""
         return Refuse(
             reservation=body.reservation,
             version=body.version,
             code=code,
             persistence=PERSISTENCE.get(code, Persistence.PERMANENT),
-            scope=scope,
+            scope=scope or SCOPES.get(code, Scope.RESERVATION),
             failing_node=self.config.node,
             retry_after_ms=0,
             items=tuple(sorted(items, key=lambda item: item.index)),
         )
 
-    def refuse_near(self, record: Reservation, code: ErrorCode, scope: Scope, now: Now, out: Outbox) -> None:
+    def refuse_near(
+        self, record: Reservation, code: ErrorCode, now: Now, out: Outbox, scope: Scope | None = None
+    ) -> None:
         """End the reservation here and say so toward the initiator."""
         record.advance(ReservationEvent.REFUSE, now)
-        refuse = self.refusal(record.core.body, code, scope, tuple(record.refused.values()))
+        refuse = self.refusal(record.core.body, code, tuple(record.refused.values()), scope)
         self.drop_all(record)
         self.table.settle(record)
         if record.toward_initiator is None:
@@ -202,11 +204,6 @@ class Hop:
         """The final gate of some slot of the reservation has passed."""
         parameters = self.config.parameters
         return any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
-
-
-def scope_of(code: ErrorCode) -> Scope:
-    """What a hop's refusal with this code is about; an origin's reasons are about its OFFER."""
-    return SCOPES.get(code, Scope.RESERVATION)
 
 
 def present(leg: Leg | None) -> Leg:

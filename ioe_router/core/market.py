@@ -117,6 +117,8 @@ class RibMarket:
             return None
         path: Path | None = told.incoming
         return Onward(
+            origin=told.origin,
+            direction=told.direction,
             neighbor=None if path is None else path.neighbor,
             label=label if path is None else path.hash,
             fee_in_micro_per_kwh=told.fee_micro_per_kwh,

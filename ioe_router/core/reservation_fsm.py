@@ -117,7 +117,8 @@ for _ended, _commit_code in (
         }
     )
 
-TERMINAL: Final = frozenset({S.COMMITTED, S.FAILED, S.RELEASED, S.EXPIRED})
+ENDED: Final = frozenset({S.FAILED, S.RELEASED, S.EXPIRED})
+TERMINAL: Final = ENDED | {S.COMMITTED}
 
 
 def advance(state: S, event: ReservationEvent) -> S:
