@@ -22,6 +22,7 @@ from ioe_router.codec.bound_tables import FRAME_BYTES
 from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.keys import KeyRing
+from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import Signer
 from ioe_router.config import RouterConfig
@@ -225,10 +226,16 @@ class Router:
     def _flush(self, waiting: dict[NodeId, list[Envelope]]) -> Iterable[SendFrame]:
         frames = []
         for neighbor, envelopes in waiting.items():
-            for batch in _batches(envelopes):
+            for batch in _batches(self._sendable(neighbor, envelopes)):
                 frames.append(self._seal_frame(neighbor, batch))
         waiting.clear()
         return frames
+
+    def _sendable(self, neighbor: NodeId, envelopes: list[Envelope]) -> list[Envelope]:
+        """Without a session only what makes one; the rest is lost as on a cut wire and repeated after it."""
+        if self._parts.sessions.session_id(neighbor):
+            return envelopes
+        return [envelope for envelope in envelopes if REGISTRY[envelope.type].unsigned_frame]
 
     def _seal_frame(self, neighbor: NodeId, envelopes: list[Envelope]) -> SendFrame:
         session = self._parts.sessions.session_id(neighbor)
