@@ -29,7 +29,7 @@ from ioe_router.demo.excerpt import first_quantities, first_slots
 from ioe_router.demo.fleet import CONNECT_S, Fleet
 from ioe_router.demo.forecasts import forecast
 from ioe_router.demo.planning import area_forecast, base_case
-from ioe_router.demo.seat import Assignment, Expense, GateReport, Harvest, Introduction, Neighborhood, SeatLost
+from ioe_router.demo.seat import Assignment, Expense, GateReport, Harvest, Introduction, Neighborhood, Seat, SeatLost
 from ioe_router.demo.world import PhysicalSlot, World
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import UsageError
@@ -207,15 +207,24 @@ class Coordinator:
         fleet = self._fleet
         for instant in self._instants():
             while fleet.now_ms() < instant.at_ms:
-                await fleet.settle()
+                await self._settle()
                 deadline = fleet.next_deadline_ms()
                 await fleet.advance(
                     instant.at_ms
                     if deadline is None
                     else min(max(deadline, fleet.now_ms() + 1), instant.at_ms)
                 )
-            await fleet.settle()
+            await self._settle()
             await self._do(instant)
+
+    async def _settle(self) -> None:
+        """Wait until nothing is going on; take note of processes that have gone meanwhile."""
+        await self._fleet.settle()
+        for bus in self.facts.nodes:
+            if bus not in self._fleet.seats and bus not in self.facts.killed_at_ms:
+                self.facts.killed_at_ms[bus] = self._fleet.now_ms()
+                await self._noticed(bus)
+                await self._fleet.settle()
 
     async def _do(self, instant: _Instant) -> None:
         match instant.kind:
@@ -250,7 +259,7 @@ class Coordinator:
                 await seat.meter(self._slot(index), happened.readings(bus))
             except SeatLost:
                 continue
-        await self._fleet.settle()
+        await self._settle()
         if (index + 1) % HARVEST_EVERY == 0:
             await self._harvest()
         self._progress(index + 1, f"slot {index + 1} of {self._day.slots}")
@@ -274,7 +283,15 @@ class Coordinator:
         """Let the neighbours see that the streams have ended: wall time, of which the scenario knows nothing."""
         end = time.monotonic() + _NOTICE_S
         while time.monotonic() < end:
-            states = [await seat.status() for seat in self._fleet.seats.values()]
-            if all(dead not in state.up for state in states):
+            up = [bus for seat in list(self._fleet.seats.values()) for bus in await _up(seat)]
+            if dead not in up:
                 return
             await asyncio.sleep(_POLL_S)
+
+
+async def _up(seat: Seat) -> tuple[str, ...]:
+    """A node's neighbours with a session; none when it is gone itself."""
+    try:
+        return (await seat.status()).up
+    except SeatLost:
+        return ()

@@ -39,6 +39,7 @@ class NodeProcess:
         self._member: Member | None = None
         self._clock: ScenarioClock | None = None
         self._pulse = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
 
     async def answer(self, line: bytes) -> bytes:
         """One line in, one line out; a mistake of the caller or of the world is a sentence."""
@@ -78,7 +79,11 @@ class NodeProcess:
 
     async def _rest(self, member: Member) -> Status:
         """The status once the node is idle."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(member.node.wait())
         while not member.node.idle:
+            if self._watch.done():
+                self._watch.result()  # raises what has gone wrong inside the node
             self._pulse.clear()
             ticker = asyncio.get_running_loop().call_later(_TICK_S, self._pulse.set)
             await self._pulse.wait()
