@@ -74,7 +74,8 @@ _MEMBERS_LEAD: Final = (
     "A negative bill is income. “Own use” went from a member's own source or battery to its own devices in "
     "the same slot. “Utility alone” is what the same consumption and production would have cost without "
     "neighbours, with the battery at rest; “Saved” is the difference to the bill, with what the battery "
-    "gained over the day."
+    "gained over the day. The sum is not the community's saving, which also counts losses, the cost of own "
+    "sources and demand that waited."
 )
 _CHECKS_LEAD: Final = (
     "The demo checks itself in every slot: its books by adding up, its physics by a power flow that knows "

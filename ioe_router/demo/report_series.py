@@ -26,12 +26,9 @@ WORDS: Final = {
     "hydro": "Hydro",
     "geothermal": "Geothermal",
     "chp": "Cogeneration",
-    "fuel": "Fuel",
     "storage": "Batteries",
     "battery": "Battery",
     "utility": "Utility",
-    "grid": "Utility",
-    "unspecified": "Other sources",
     "load": "Consumption",
     "flexible": "Flexible consumption",
     "junction": "Junction",
@@ -47,11 +44,9 @@ COLOURS: Final = {
     "hydro": "hydro",
     "geothermal": "geothermal",
     "chp": "chp",
-    "fuel": "chp",
     "storage": "battery",
     "battery": "battery",
     "utility": "utility",
-    "grid": "utility",
     "consumed": "load",
     "charged": "charging",
     "exported": "export",
@@ -66,8 +61,9 @@ COLOURS: Final = {
     "limit": "limit",
     "loading": "loading",
 }
-_ORDER: Final = ("geothermal", "hydro", "wind", "solar", "chp", "fuel", "unspecified", "storage", "battery")
-_STORAGE: Final = frozenset({"storage", "battery"})
+_ORDER: Final = ("geothermal", "hydro", "wind", "solar", "chp")
+_LAST: Final = ("battery", "utility")
+_SERIES_OF: Final = {"battery": "storage"}  # in the plural, and apart from the device
 
 
 def page_data(record: RunRecord) -> dict[str, Json]:
@@ -176,18 +172,14 @@ def _highlight(day: DayRecord) -> int:
 
 
 def _supply(day: DayRecord) -> list[Json]:
-    """Energy given, by class; batteries from the buses where no class names them."""
+    """Energy given, by class: own sources, then batteries, then the utility."""
     classes = {name for slot in day.slots for name in slot.energy_j}
-    outside = [name for name in ("grid", "utility") if name in classes]
-    inside = [name for name in _ORDER if name in classes]
-    rest = sorted(classes.difference(_ORDER, outside))
-    series: list[tuple[str, list[int]]] = [
-        (name, [slot.energy_j.get(name, 0) for slot in day.slots]) for name in (*inside, *rest)
-    ]
-    if not classes & _STORAGE:
-        series.append(("storage", [_sum(bus.discharged_j for bus in slot.buses) for slot in day.slots]))
-    series += [(name, [slot.energy_j.get(name, 0) for slot in day.slots]) for name in outside]
-    return _non_zero(series)
+    order = (*_ORDER, *sorted(classes.difference(_ORDER, _LAST)), *_LAST)
+    return _non_zero(
+        (_SERIES_OF.get(name, name), [slot.energy_j.get(name, 0) for slot in day.slots])
+        for name in order
+        if name in classes
+    )
 
 
 def _use(day: DayRecord) -> list[Json]:

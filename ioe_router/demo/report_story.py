@@ -233,8 +233,9 @@ def _outage(record: RunRecord, day: DayRecord, death: DeathRecord) -> str:
     titles = {bus.name: bus.title for bus in record.scenario.buses}
     cut_off = listed([titles.get(name, name) for name in death.nodes_cut_off])
     at = clock(day.label, day.start_utc_s, death.slot)
+    offers = count(len(death.offers_lost), "offer")
     sentences = [
-        f"{count(len(death.offers_lost), 'offer')} can no longer be reached.",
+        f"{offers} of its own can no longer be reached{_named(death.offers_lost)}.",
         f"Cut off behind it: {cut_off}." if cut_off else "No other member was cut off.",
         f"{count(death.reservations_lost, 'reservation')} over {energy(death.energy_lost_j)} fell through; "
         f"the same members bought {energy(death.energy_repaired_j)} elsewhere for the same slots.",
@@ -245,6 +246,10 @@ def _outage(record: RunRecord, day: DayRecord, death: DeathRecord) -> str:
         f"{at}</h3>"
         f"<p>{escape(' '.join(sentences))}</p></article>"
     )
+
+
+def _named(offers: tuple[str, ...]) -> str:
+    return f" ({listed(offers)})" if offers else ""
 
 
 # ---------------------------------------------------------------- the run

@@ -32,7 +32,7 @@ function layout(width) {
   const margin = narrow ? { x: 36, y: 36 } : { x: 74, y: 52 };
   const inner = width - 2 * margin.x;
   const tall = (inner * spanY) / spanX;
-  const height = Math.max(narrow ? 260 : 240, Math.min(tall, narrow ? width * 1.3 : 640));
+  const height = Math.max(narrow ? 260 : 240, Math.min(tall, narrow ? width * 1.5 : 640));
   const spots = DATA.buses.map((bus) => ({
     x: margin.x + (spanX > 1 ? ((bus.x - left) / spanX) * inner : inner / 2),
     y: margin.y + ((bus.y - top) / spanY) * height,

@@ -147,7 +147,7 @@ def _slot(
     loss_j = round(state.loss_w * slot_s)
     energy_j = {
         kind.value: sum(_given_j(best, a.name, index, slot_s) for a in scenario.assets if a.kind is kind)
-        for kind in PRODUCERS
+        for kind in (*PRODUCERS, AssetKind.BATTERY)
     }
     return SlotRecord(
         slot=day.start_utc_s + index * slot_s,
@@ -268,7 +268,7 @@ def _death(scenario: Scenario, day: Day) -> DeathRecord:
     return DeathRecord(
         bus=bus.name,
         slot=day.start_utc_s + day.slots // 2 * scenario.market.slot_s,
-        offers_lost=("offer-1", "offer-2"),
+        offers_lost=("solar 1", "storage 2"),
         nodes_cut_off=(),
         reservations_lost=9,
         energy_lost_j=36_000_000,
