@@ -73,7 +73,7 @@ function storeView(day) {
   });
   return {
     low: 0, high: capacity,
-    note: `kWh stored at the end of each slot, one battery on top of the other; together they hold ${energy(capacity)}.`,
+    note: `kWh stored at the end of each slot, one battery on top of the other; together they have room for ${energy(capacity)}.`,
     unit: KILOWATT_HOURS,
     series: [...layers, { kind: 'line', name: 'All together', colour: 'var(--ink)', values: base, read: (slot) => energy(base[slot]), width: 1.4 }],
   };

@@ -53,7 +53,7 @@ function oneBus(index) {
       ['Voltage', `${perUnit(day.volt[index][slot])} pu`],
       ...day.stores.filter((store) => store.b === index).map((store) => ['Battery holds', energy(store.j[slot])]),
     ]),
-    own.length ? element('h3', {}, 'What stands here') : element('p', { class: 'when' }, 'A junction without devices.'),
+    own.length ? element('h3', {}, 'What stands here, by rating') : element('p', { class: 'when' }, 'A junction without devices.'),
     rows(own.map(([title, rating]) => [title, kilowatts(rating)])),
   ].filter(Boolean);
 }
