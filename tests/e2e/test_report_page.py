@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from ioe_router.demo.report import write_report
+from ioe_router.demo.summary import summary_of
 from ioe_router.scenario import bundled
-from tests.unit.demo.sample_run import sample_run, sample_summary
+from tests.unit.demo.sample_run import sample_run
 
 WIDTHS_PX = (320, 390, 768, 1280, 1400)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -94,7 +95,7 @@ def test_the_page_works_at_every_width(name: str, tmp_path: Path) -> None:
     """From 320 to 1400 pixels the page draws all, reacts to its reader, and nothing overlaps or juts out."""
     _browser()
     run = sample_run(bundled(name), deaths=True)
-    page = write_report(run, sample_summary(run), tmp_path / "report.html")
+    page = write_report(run, summary_of(run), tmp_path / "report.html")
     for said in _look(tmp_path, page, len(WIDTHS_PX)):
         where = f"at {said['width']} px"
         assert said["ready"] == "yes", where

@@ -50,38 +50,6 @@ def sample_run(scenario: Scenario, *, deaths: bool = False) -> RunRecord:
     )
 
 
-def sample_summary(record: RunRecord) -> dict[str, object]:
-    """The figures that the page takes from a summary."""
-    slots = [slot for day in record.days for slot in day.slots]
-    volts = [bus.voltage_micro_pu for slot in slots for bus in slot.buses]
-    compared = [day.comparison for day in record.days]
-    return {
-        "books_imbalance_j": sum(slot.books_imbalance_j for slot in slots),
-        "obligations_imbalance_micro": sum(slot.obligations_imbalance_micro for slot in slots),
-        "delivered_j": sum(slot.delivered_j for slot in slots),
-        "loss_j": sum(slot.loss_j for slot in slots),
-        "loss_error_vs_ac_worst_slot_ppm": 1_234,
-        "loss_error_vs_ac_day_ppm": 321,
-        "voltage_min_micro_pu": min(volts),
-        "voltage_max_micro_pu": max(volts),
-        "voltage_violations": sum(slot.voltage_violations for slot in slots),
-        "overload_violations": sum(slot.overloads for slot in slots),
-        "max_loading_ppm": max(link.loading_ppm for slot in slots for link in slot.links),
-        "unserved_j": 0,
-        "optimum_unserved_j": sum(each.optimum_unserved_j for each in compared),
-        "community_cost_micro": sum(each.community_cost_micro for each in compared),
-        "utility_only_cost_micro": sum(each.utility_only_cost_micro for each in compared),
-        "optimum_cost_micro": sum(each.optimum_cost_micro for each in compared),
-        "static_path_cost_micro": sum(each.static_path_cost_micro for each in compared),
-        "cost_gap_ppm": 8_100,
-        "cost_gap_without_fees_ppm": 4_300,
-        "excess_loss_ppm": 21_000,
-        "holds_attempted": sum(slot.holds_attempted for slot in slots),
-        "rejected_hold_share_ppm": 53_000,
-        "reservations_committed": sum(slot.reservations for slot in slots),
-    }
-
-
 def with_imbalance(record: RunRecord, off_j: int) -> RunRecord:
     """The same run with `off_j` joules missing from the books of its first slot."""
     day = record.days[0]

@@ -25,8 +25,9 @@ from ioe_router.demo.report_words import (
     number,
     percent,
 )
+from ioe_router.demo.summary import summary_of
 from ioe_router.scenario import bundled, load_scenario
-from tests.unit.demo.sample_run import sample_run, sample_summary, with_imbalance
+from tests.unit.demo.sample_run import sample_run, with_imbalance
 
 TINY = Path(__file__).parents[2] / "scenarios" / "tiny"
 VOID = frozenset({"meta", "br", "input", "link", "img", "hr"})
@@ -81,7 +82,7 @@ def run() -> RunRecord:
 @pytest.fixture(scope="module")
 def html(run: RunRecord) -> str:
     """Its page."""
-    return report_html(run, sample_summary(run))
+    return report_html(run, summary_of(run))
 
 
 def _series(html: str) -> Any:  # noqa: ANN401 - JSON
@@ -183,7 +184,7 @@ def test_both_sides_of_the_balance_are_equal(run: RunRecord, html: str) -> None:
 
 def test_key_figures_are_those_of_the_summary(run: RunRecord, html: str) -> None:
     """Costs, saving and reservations in the text are the summary's."""
-    summary, text = sample_summary(run), Page(html).text
+    summary, text = summary_of(run), Page(html).text
     cost, alone = summary["community_cost_micro"], summary["utility_only_cost_micro"]
     assert isinstance(cost, int)
     assert isinstance(alone, int)
@@ -197,29 +198,29 @@ def test_key_figures_are_those_of_the_summary(run: RunRecord, html: str) -> None
 def test_books_out_of_balance_are_said_to_be(run: RunRecord) -> None:
     """A joule missing changes the story and the verdict of the check."""
     broken = with_imbalance(run, 7)
-    html = report_html(broken, sample_summary(broken))
+    html = report_html(broken, summary_of(broken))
     assert "The books do not balance: 7 J" in Page(html).text
     assert '<article class="check card bad"><h3>Energy books' in html
 
 
 def test_a_quality_figure_above_its_target_is_not_called_good(run: RunRecord) -> None:
     """A cost gap above the target is shown as information, never as passed."""
-    summary = sample_summary(run) | {"cost_gap_without_fees_ppm": 90_000}
+    summary = summary_of(run) | {"cost_gap_without_fees_ppm": 90_000}
     assert '<article class="check card info"><h3>Cost against the best possible' in report_html(run, summary)
 
 
 def test_violations_are_named(run: RunRecord) -> None:
     """Overloads and voltages outside the band replace the sentence that there were none."""
-    text = Page(report_html(run, sample_summary(run) | {"overload_violations": 2})).text
+    text = Page(report_html(run, summary_of(run) | {"overload_violations": 2})).text
     assert "2 overloads and 0 voltages outside the band were found" in text
     assert "No line was overloaded" not in text
 
 
 def test_dead_routers_are_told_and_drawn(run: RunRecord) -> None:
     """A death has a section with its figures and a mark from its slot on; without one there is neither."""
-    assert "when a router died" not in report_html(run, sample_summary(run))
+    assert "when a router died" not in report_html(run, summary_of(run))
     mourned = sample_run(run.scenario, deaths=True)
-    html, death = report_html(mourned, sample_summary(mourned)), mourned.days[0].deaths[0]
+    html, death = report_html(mourned, summary_of(mourned)), mourned.days[0].deaths[0]
     index = [bus.name for bus in run.scenario.buses].index(death.bus)
     assert _series(html)["days"][0]["dead"] == [[index, len(mourned.days[0].slots) // 2]]
     text = Page(html).text
@@ -233,7 +234,7 @@ def test_names_cannot_break_the_page(run: RunRecord) -> None:
     buses = tuple(replace(bus, title=f"{evil}&{i}") for i, bus in enumerate(run.scenario.buses))
     scenario = replace(run.scenario, buses=buses, title=evil)
     hostile = replace(sample_run(scenario), notes=(evil,))
-    html = report_html(hostile, sample_summary(hostile))
+    html = report_html(hostile, summary_of(hostile))
     assert Page(html).faults == []
     assert 'alert("x")</script>' not in html.replace("\\u003c", "<\\")
     assert _series(html)["buses"][1]["t"] == f"{evil}&1"
@@ -242,7 +243,7 @@ def test_names_cannot_break_the_page(run: RunRecord) -> None:
 
 def test_a_summary_of_another_kind_is_refused(run: RunRecord, tmp_path: Path) -> None:
     """A missing figure is named, and nothing is left behind."""
-    summary = sample_summary(run)
+    summary = summary_of(run)
     del summary["loss_error_vs_ac_worst_slot_ppm"]
     with pytest.raises(ValueError, match=r"'loss_error_vs_ac_worst_slot_ppm'.*of the same run"):
         write_report(run, summary, tmp_path / "report.html")
@@ -253,14 +254,14 @@ def test_a_day_without_slots_is_refused(run: RunRecord) -> None:
     """There is no page of nothing."""
     empty = replace(run, days=(replace(run.days[0], slots=()),))
     with pytest.raises(ValueError, match="without slots"):
-        report_html(empty, sample_summary(run))
+        report_html(empty, summary_of(run))
 
 
 def test_the_page_replaces_an_older_one(run: RunRecord, tmp_path: Path) -> None:
     """Writing leaves exactly the new page."""
     path = tmp_path / "report.html"
     path.write_text("old", encoding="utf-8")
-    assert write_report(run, sample_summary(run), path) == path
+    assert write_report(run, summary_of(run), path) == path
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -269,7 +270,7 @@ def test_the_page_replaces_an_older_one(run: RunRecord, tmp_path: Path) -> None:
 def test_pages_of_the_bundled_scenarios_are_small(name: str) -> None:
     """All days of a bundled scenario fit into two megabytes, and each day has its own lines of members."""
     run = sample_run(bundled(name))
-    html = report_html(run, sample_summary(run))
+    html = report_html(run, summary_of(run))
     assert len(html.encode()) < SIZE_LIMIT_BYTES
     days = len(run.days)
     rows = re.findall(r'<tr data-bus="', html)
