@@ -30,15 +30,16 @@ from ioe_router.core.events import (
     LossCorrection,
     OfferLearned,
     OfferLost,
+    OriginLost,
     SlotClosed,
     SlotOpening,
     Unbooked,
 )
-from ioe_router.core.inputs import ForecastReactive, Input, PublishOffer, Trade
+from ioe_router.core.inputs import ForecastReactive, Input, PublishOffer, ReleaseReservation, Trade
 from ioe_router.core.own_offers import run_at
 from ioe_router.model.clock import Now
 from ioe_router.model.grid import Exchange
-from ioe_router.model.ids import NodeId
+from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.routing import Direction, Firmness, Offer, OfferRun, SourceClass
 from ioe_router.model.slot import Slot
 
@@ -72,6 +73,8 @@ class Prosumer:
             tuple[bytes, int], tuple[Slot, int, int]
         ] = {}  # -> slot, purpose/offer, sign
         self._stored_j = {battery.name: battery.start_j for battery in devices.batteries}
+        self._suppliers: dict[NodeId, dict[ReservationId, Slot]] = {}
+        self._wanted: dict[int, Trade] = {}
         self._closed: set[Slot] = set()
         self._default: dict[tuple[NodeId, int], Offer] = {}
         names = [*(s.name for s in devices.sources), *(b.name for b in devices.batteries)]
@@ -88,7 +91,9 @@ class Prosumer:
             case Booked():
                 self._note(event)
             case Unbooked():
-                self._unnote(event)
+                return self._unnote(event)
+            case OriginLost() if event.direction is Direction.SUPPLY:
+                return self._give_up(event.origin)
             case LossCorrection():
                 return self._correct(event)
             case SlotClosed():
@@ -106,21 +111,34 @@ class Prosumer:
         if event.initiator and event.direction is Direction.SUPPLY:
             purpose = purpose_of(event.trade_no)
             book.bought_j[purpose] = book.bought(purpose) + event.energy_j
+            self._suppliers.setdefault(event.peer, {})[event.reservation] = event.slot
         else:
             number = event.own_offer_no
             book.sold_j[number] = book.sold_j.get(number, 0) + event.energy_j
         self._reservations[event.reservation, event.index] = (event.slot, event.trade_no, event.own_offer_no)
 
-    def _unnote(self, event: Unbooked) -> None:
+    def _unnote(self, event: Unbooked) -> tuple[Input, ...]:
+        """A packet is gone; what was bought with it is wanted again while the slot can still be traded."""
         known = self._reservations.pop((event.reservation, event.index), None)
         book = None if known is None else self._books.get(event.slot)
         if known is None or book is None:
-            return
+            return ()
         _, trade_no, offer_no = known
         if offer_no in book.sold_j:
             book.sold_j[offer_no] -= event.energy_j
-        else:
-            book.bought_j[purpose_of(trade_no)] -= event.energy_j
+            return ()
+        book.bought_j[purpose_of(trade_no)] -= event.energy_j
+        wanted = self._wanted.get(trade_no)
+        return () if wanted is None or event.slot in self._closed else (wanted,)
+
+    def _give_up(self, origin: NodeId) -> tuple[Input, ...]:
+        """Nobody leads to a supplier any more: release what it promised for slots that can still be repaired."""
+        promised = self._suppliers.pop(origin, {})
+        return tuple(
+            ReleaseReservation(reservation=reservation)
+            for reservation, slot in promised.items()
+            if slot not in self._closed
+        )
 
     # --- opening a slot
 
@@ -284,7 +302,7 @@ class Prosumer:
         return min(asks) * (PPM + self._policy.default_margin_ppm) // PPM if asks else None
 
     def _want(self, slot: Slot, purpose: int, energy_j: int, limit: int, default_limit: int | None) -> Trade:
-        return Trade(
+        trade = Trade(
             trade_no=trade_number(slot, self._slot_s, purpose),
             slot=slot,
             direction=Direction.SUPPLY,
@@ -296,6 +314,8 @@ class Prosumer:
             sources=self._policy.sources,
             carbon_max_mg_per_kwh=self._policy.carbon_max_mg_per_kwh,
         )
+        self._wanted[trade.trade_no] = trade
+        return trade
 
     def _sales(self, slot: Slot, book: SlotBook) -> list[Input]:
         """What nobody took goes to DEMAND offers (feed-in), unless keeping or not running is worth more."""
@@ -345,8 +365,18 @@ class Prosumer:
             if battery is not None and slot not in self._closed:
                 self._stored_j[battery.name] += _stored_change(battery, point)
         self._closed.add(slot)
-        for old in [s for s in self._books if s < slot - 8 * self._slot_s]:
-            del self._books[old]
+        self._forget_before(Slot(slot - 8 * self._slot_s))
+
+    def _forget_before(self, slot: Slot) -> None:
+        """Drop what concerns slots before `slot`."""
+        self._books = {s: book for s, book in self._books.items() if s >= slot}
+        self._reservations = {key: known for key, known in self._reservations.items() if known[0] >= slot}
+        self._wanted = {number: trade for number, trade in self._wanted.items() if trade.slot >= slot}
+        self._suppliers = {
+            origin: kept
+            for origin, promised in self._suppliers.items()
+            if (kept := {reservation: s for reservation, s in promised.items() if s >= slot})
+        }
 
     def setpoints(self, slot: Slot) -> tuple[DeviceSetpoint, ...]:
         """What each device does, from what was booked; firm load just follows its forecast."""

@@ -57,6 +57,14 @@ class OfferLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OriginLost:
+    """No path to an origin is left: its offers cannot be reached, and what it has promised is doubtful."""
+
+    origin: NodeId
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotOpening:
     """Offers and wants of this slot are due now; `supply_j` is the standing loss this node has to feed."""
 
@@ -186,6 +194,7 @@ Event = (
     | PeerFault
     | OfferLearned
     | OfferLost
+    | OriginLost
     | SlotOpening
     | SlotClosed
     | TradeProgress

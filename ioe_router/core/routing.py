@@ -16,7 +16,7 @@ from __future__ import annotations
 from ioe_router.config import RouterConfig
 from ioe_router.core.advertisement import Advertisement
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import OfferLearned
+from ioe_router.core.events import OfferLearned, OriginLost
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.link_state import LinkLoad, LinkStates
@@ -111,6 +111,9 @@ class Routing:
         """Take a path, which Adj-RIB-In has forgotten, out of use with the offers that hung on it."""
         self._loc_rib.remove(path)
         self._advertisement.path_lost(path)
+        if not self._loc_rib.has(path.target):
+            origin, direction = path.target
+            out.emit(OriginLost(origin=origin, direction=direction))
         if not self._heard.has(path.neighbor, path.target):
             for offer in self._offers.unhear(path.neighbor, path.target, out):
                 self._advertisement.offer_ended(offer)

@@ -155,21 +155,25 @@ def _repaired_j(found: Tally, lost: dict[tuple[bytes, int], Packet], at_ms: int)
 
 
 def _own_offers_lost(found: Tally, dead: str, at_ms: int) -> tuple[str, ...]:
-    numbers = {
-        (lost.origin, lost.offer_no)
-        for said, lost in found.offers_lost
+    """The dead router's offers in the directions in which somebody found no path to it any more."""
+    directions = {
+        lost.direction
+        for said, lost in found.origins_lost
         if said.at_ms >= at_ms and found.buses[lost.origin] == dead
     }
-    seen = [found.offers[key] for key in sorted(numbers) if key in found.offers]
-    return tuple(f"{offer.source.name.lower()} {offer.offer_no}" for offer in seen)
+    seen = [found.offers[key] for key in sorted(found.offers) if found.buses[key[0]] == dead]
+    return tuple(
+        f"{offer.source.name.lower()} {offer.offer_no}" for offer in seen if offer.direction in directions
+    )
 
 
 def _cut_off(facts: DayFacts, found: Tally, dead: str, at_ms: int) -> tuple[str, ...]:
-    """Whom the node at the slack lost together with the dead one, and did not hear of again."""
+    """Whose origins the node at the slack lost together with the dead one: what lay behind it."""
     slack = facts.plan.scenario.slack
+    slot_ms = facts.plan.scenario.market.slot_s * MS_PER_S
     gone = {
         found.buses[lost.origin]
-        for said, lost in found.offers_lost
-        if said.bus == slack and said.at_ms == at_ms and found.buses[lost.origin] != dead
+        for said, lost in found.origins_lost
+        if said.bus == slack and at_ms <= said.at_ms < at_ms + slot_ms
     }
-    return tuple(sorted(gone))
+    return tuple(sorted(gone - {dead}))

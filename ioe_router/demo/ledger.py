@@ -23,7 +23,7 @@ from ioe_router.core.events import (
     NeighborDown,
     NeighborUp,
     OfferLearned,
-    OfferLost,
+    OriginLost,
     PeerFault,
     SlotClosed,
     SlotOpening,
@@ -55,7 +55,7 @@ class Noted:
     swept: list[SlotSwept] = field(default_factory=list)
     out_of_band: list[VoltageOutOfBand] = field(default_factory=list)
     offers: dict[tuple[NodeId, int], OfferSeen] = field(default_factory=dict)
-    offers_lost: list[tuple[int, OfferLost]] = field(default_factory=list)
+    origins_lost: list[tuple[int, OriginLost]] = field(default_factory=list)
     faults: list[PeerFault] = field(default_factory=list)
     downs: list[tuple[int, NeighborDown]] = field(default_factory=list)
 
@@ -132,10 +132,14 @@ class Ledger:
             case OfferLearned():
                 body = event.offer.body
                 noted.offers[body.origin, body.offer_no] = OfferSeen(
-                    origin=body.origin, offer_no=body.offer_no, source=body.source, is_default=body.is_default
+                    origin=body.origin,
+                    offer_no=body.offer_no,
+                    direction=body.direction,
+                    source=body.source,
+                    is_default=body.is_default,
                 )
-            case OfferLost():
-                noted.offers_lost.append((at, event))
+            case OriginLost():
+                noted.origins_lost.append((at, event))
             case PeerFault():
                 noted.faults.append(event)
             case NeighborDown():

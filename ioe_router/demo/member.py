@@ -277,7 +277,7 @@ class Member:
             swept=tuple(noted.swept),
             out_of_band=tuple(noted.out_of_band),
             offers=tuple(noted.offers.values()),
-            offers_lost=tuple(noted.offers_lost),
+            origins_lost=tuple(noted.origins_lost),
             faults=tuple(noted.faults),
             downs=tuple(noted.downs),
             accounts=tuple(accounts),

@@ -18,7 +18,7 @@ from ioe_router.core.events import (
     HoldAnswered,
     LinkSettled,
     NeighborDown,
-    OfferLost,
+    OriginLost,
     PeerFault,
     SlotSwept,
     Unbooked,
@@ -28,7 +28,7 @@ from ioe_router.core.settlement import LossAccount
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
-from ioe_router.model.routing import SourceClass
+from ioe_router.model.routing import Direction, SourceClass
 from ioe_router.model.settlement import ImbalanceRecord
 
 
@@ -123,6 +123,7 @@ class OfferSeen:
 
     origin: NodeId
     offer_no: int
+    direction: Direction
     source: SourceClass
     is_default: bool
 
@@ -140,7 +141,7 @@ class Harvest:
     swept: tuple[SlotSwept, ...]
     out_of_band: tuple[VoltageOutOfBand, ...]
     offers: tuple[OfferSeen, ...]
-    offers_lost: tuple[tuple[int, OfferLost], ...]
+    origins_lost: tuple[tuple[int, OriginLost], ...]
     faults: tuple[PeerFault, ...]
     downs: tuple[tuple[int, NeighborDown], ...]
     accounts: tuple[LossAccount, ...]

@@ -247,4 +247,4 @@ def paid_micro(record: ImbalanceRecord) -> int:
 
 def ended_because(code: ErrorCode) -> str:
     """The reason for an end, as the record writes it."""
-    return code.name.lower()
+    return "released" if code is ErrorCode.UNSPECIFIED else code.name.lower()

@@ -1,7 +1,8 @@
 """summary.json: the figures of a run, every one computed from its record.
 
 Shares and gaps are parts per million.  `loss_error_*` leaves out slots in which
-a router was dead at the gate: there the books say nothing about its bus.
+a router was dead at the gate, where there are others: the books of such a slot
+say nothing about the dead router's bus.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _costs(record: RunRecord, slots: list[SlotRecord]) -> Figures:
 
 
 def _physics(record: RunRecord, slots: list[SlotRecord]) -> Figures:
-    whole = [slot for day in record.days for slot in _all_alive(day)]
+    whole = [slot for day in record.days for slot in _all_alive(day)] or slots
     error = loss_error([s.loss_booked_j for s in whole], [s.loss_booked_ac_j for s in whole])
     voltages = [
         v for slot in slots for bus in slot.buses for v in (bus.voltage_micro_pu, bus.voltage_booked_micro_pu)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from ioe_router.core.events import Booked, HoldAnswered, LinkSettled, OfferLost, Unbooked
+from ioe_router.core.events import Booked, HoldAnswered, LinkSettled, OriginLost, Unbooked
 from ioe_router.core.settlement import LossAccount
 from ioe_router.demo.community import places
 from ioe_router.demo.coordinator import DayFacts
@@ -58,7 +58,7 @@ class Tally:
         default_factory=lambda: defaultdict(dict)
     )
     offers: dict[tuple[NodeId, int], OfferSeen] = field(default_factory=dict)
-    offers_lost: list[tuple[Said, OfferLost]] = field(default_factory=list)
+    origins_lost: list[tuple[Said, OriginLost]] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -77,7 +77,7 @@ def tally(facts: DayFacts) -> Tally:
         _sort_trade(found, harvest, endings)
         _sort_settlement(found, harvest)
         found.offers.update({(seen.origin, seen.offer_no): seen for seen in harvest.offers})
-        found.offers_lost.extend((Said(harvest.bus, at), lost) for at, lost in harvest.offers_lost)
+        found.origins_lost.extend((Said(harvest.bus, at), lost) for at, lost in harvest.origins_lost)
         found.faults.update(fault.code.name for fault in harvest.faults)
     for last in {harvest.bus: harvest for harvest in facts.harvests}.values():
         found.counts.update(last.counts)
