@@ -16,6 +16,7 @@ from typing import Final
 JOULES_PER_KWH: Final = 3_600_000
 _SMALL: Final = 10
 _MIDDLE: Final = 1000
+_LEAST_PERCENT: Final = 0.01
 _KILO: Final = 1000
 _DAY_S: Final = 86_400
 _HOUR_S: Final = 3600
@@ -50,8 +51,10 @@ def money(amount_micro: int, currency: str) -> str:
 
 
 def percent(share_ppm: float) -> str:
-    """A share in percent: more digits the smaller it is."""
+    """A share in percent: more digits the smaller it is, and never 0 for what is not."""
     value = share_ppm / 10_000
+    if 0 < abs(value) < _LEAST_PERCENT:
+        return f"below {number(_LEAST_PERCENT, 2)} %"
     return f"{number(value, 0 if abs(value) >= _SMALL else 1 if abs(value) >= 1 or value == 0 else 2)} %"
 
 

@@ -287,6 +287,8 @@ def test_pages_of_the_bundled_scenarios_are_small(name: str) -> None:
         (kwh(36_000_000), "10.0"),
         (kwh(3_600_000_000), "1,000"),
         (money(-1_500_000, "EUR"), "−1.50 EUR"),
+        (percent(0), "0.0 %"),
+        (percent(40), "below 0.01 %"),
         (percent(5_000), "0.50 %"),
         (percent(53_000), "5.3 %"),
         (percent(890_000), "89 %"),
