@@ -37,6 +37,8 @@ PERSISTENCE = {
     ErrorCode.BELOW_MINIMUM: Persistence.RELATIVE,
 }
 
+PRICE_MOST = 10**12  # micro-units per kWh; losses carry a price at the edge beyond it
+
 # What a refusal is about; RESERVATION for all other codes, and OFFER for whatever an origin refuses.
 SCOPES = {
     ErrorCode.NO_PATH: Scope.NODE,
@@ -214,7 +216,9 @@ def present(leg: Leg | None) -> Leg:
 
 
 def beyond_limit(body: HoldCore, price_micro_per_kwh: int) -> bool:
-    """Whether a price at some hop already breaks the initiator's limit."""
+    """Whether a price at some hop already breaks the initiator's limit, or what a message can state."""
+    if abs(price_micro_per_kwh) > PRICE_MOST:
+        return True
     if body.direction is Direction.SUPPLY:
         return price_micro_per_kwh > body.price_limit_micro_per_kwh
     return price_micro_per_kwh < body.price_limit_micro_per_kwh

@@ -15,7 +15,7 @@ other end mirrors what the keeper signed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ioe_router.core.calendar import LiveEntry, PacketKey, SlotLedger
 from ioe_router.core.loss import Increment, opposite, price_after_link, price_before_link
@@ -98,16 +98,23 @@ class LegBook:
         return self._enter(leg, ledger, index, increment)
 
     def trim(self, leg: Leg, slot: Slot, index: int, far_j: int) -> LiveEntry | None:
-        """As keeper: re-enter the packet at the current net energy so that the far end has just `far_j`."""
+        """As keeper: re-enter the packet at the current net energy so that the far end has just `far_j`.
+
+        Others have come and gone since it was admitted, so its loss may have
+        changed either way: the near end never has more than before.
+        """
         ledger = self._ledger(leg, slot)
         old = ledger.withdraw(leg.key(index))
         if old is None or far_j <= 0:
             return None
+        most_j = leg.near_j(old.increment)
         if leg.direction is Direction.SUPPLY:
             increment = leg.port.model.for_sent(ledger.net_j, far_j, leg.flow)
+            if increment is not None and increment.received_j > most_j:
+                increment = replace(increment, received_j=most_j)
         else:
             increment = leg.port.model.for_received(ledger.net_j, far_j, leg.flow, 2 * far_j + 2)
-        if increment is None or leg.near_j(increment) <= 0:
+        if increment is None or not 0 < leg.near_j(increment) <= most_j:
             return None
         if max(increment.sent_j, increment.received_j) > ledger.free_j(leg.flow):
             return None
