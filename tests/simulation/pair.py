@@ -280,19 +280,19 @@ class Sim:
         *,
         direction: Direction = Direction.SUPPLY,
         own_offer_no: int | None = None,
-        slot: Slot = SLOT,
+        default: bool | None = None,
     ) -> int:
-        """Trade; returns the number of the want."""
+        """Trade; returns the number of the want. `default` True: DEFAULT offers only, False: none of them."""
         trade = Trade(
             trade_no=next(self._trades),
-            slot=slot,
+            slot=SLOT,
             direction=direction,
             energy_j=energy_j,
             price_limit_micro_per_kwh=limit,
-            default_limit_micro_per_kwh=limit,
+            default_limit_micro_per_kwh=None if default is False else limit,
             own_offer_no=own_offer_no,
             priority=4,
-            sources=(),
+            sources=(SourceClass.GRID,) if default else (),
             carbon_max_mg_per_kwh=None,
         )
         self.wire.give(self.node(name), trade)

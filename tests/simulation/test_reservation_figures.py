@@ -9,9 +9,11 @@ d near the answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ioe_router.core.events import Booked, HoldAnswered, TradeProgress
+from ioe_router.core.events import Booked, HoldAnswered, PeerFault, TradeProgress
 from ioe_router.core.loss import Increment
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.reservation import Grant, Hold, ReservationState
@@ -44,10 +46,10 @@ def energies(d: int, s: int, y: int) -> Increment:
     return Increment(flow_j=d, sent_j=s, received_j=y)
 
 
-def shrink(sim: Sim, price: int, direction: Direction) -> None:
-    """The origin has 2 MJ left and nobody hears of it."""
+def shrink(sim: Sim, price: int, direction: Direction, energy_j: int = 2_000_000) -> None:
+    """The origin has this much left and nobody hears of it."""
     sim.wire.on_object = dropping(ObjectType.OFFER)
-    sim.offer("a", price, 2_000_000, direction=direction)
+    sim.offer("a", price, energy_j, direction=direction)
 
 
 @keepers
@@ -243,3 +245,38 @@ def test_every_node_ends_with_one_committed_record() -> None:
     assert [sim.states(n) for n in "abc"] == [[ReservationState.COMMITTED]] * 3
     assert [r.receipt for n in "ab" for r in sim.records(n)] == [True, True]
     assert [a.granted_j for a in sim.events("c", HoldAnswered)] == [KWH_J]
+
+
+@keepers
+@pytest.mark.parametrize("direction", [Direction.SUPPLY, Direction.DEMAND])
+@pytest.mark.parametrize("toward_c", [False, True], ids=["toward a", "toward c"])
+def test_packets_that_came_between_do_not_spoil_a_trim(
+    keepers: tuple[str, str], direction: Direction, toward_c: bool
+) -> None:
+    """The origin gives a little less than asked while others have changed the loss of both links meanwhile.
+
+    Where the loss has fallen, the trimmed packet would deliver more than was
+    asked; where it has risen, more would have to be sent than was promised.
+    Neither may happen, and nobody may be blamed for it.
+    """
+    supply = direction is Direction.SUPPLY
+    sim = line(keepers)
+    sim.offer("a", 100_000, direction=direction)
+    for name in "ac":  # what comes between, on each link by itself
+        sells = (name == "a") is toward_c
+        between = Direction.SUPPLY if sells else Direction.DEMAND
+        sim.offer(name, 100_000, direction=between, offer_no=2, is_default=True)
+    sim.at(500)
+    shrink(sim, 100_000, direction, 3_627_200 if supply else 3_573_190)
+    sim.wire.on_frame = lambda p: [replace(p, delay_ms=9_000 if (p.sender, p.receiver) == ("a", "b") else 0)]
+    sim.want("c", KWH_J, 150_000 if supply else 50_000, direction=direction, default=False)
+    sim.want("b", 3 * KWH_J, 200_000, direction=Direction.SUPPLY, default=True)
+    sim.want("b", 3 * KWH_J, 0, direction=Direction.DEMAND, default=True)
+    sim.wait(60)  # a packet that was given up here is held by the origin to its deadline
+    assert [sim.events(n, PeerFault) for n in "abc"] == [[], [], []]
+    dearer = not supply and not toward_c  # more would have to be sent than c has promised
+    assert bool(sim.events("c", HoldAnswered)[0].granted_j) is not dearer
+    assert len(sim.entries("a", "b")) == (1 if dearer else 2)
+    for booked in sim.events("c", Booked):
+        assert booked.energy_j <= KWH_J or not booked.initiator
+    sim.check_quiet()
