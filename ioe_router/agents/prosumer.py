@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from ioe_router.agents.area import AreaForecast, marginal_micro_per_kwh
 from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, FlexibleLoad, OwnDevices, Source
 from ioe_router.agents.slot_book import Purpose, SlotBook, purpose_of, trade_number
-from ioe_router.agents.storage import StoragePlan, plan_storage
+from ioe_router.agents.storage import StoragePlan, StoragePlanner
 from ioe_router.core.events import (
     Booked,
     Event,
@@ -72,6 +72,7 @@ class Prosumer:
         self._reservations: dict[
             tuple[bytes, int], tuple[Slot, int, int]
         ] = {}  # -> slot, purpose/offer, sign
+        self._planners = {} if area is None else {b.name: StoragePlanner(b, area) for b in devices.batteries}
         self._stored_j = {battery.name: battery.start_j for battery in devices.batteries}
         self._suppliers: dict[NodeId, dict[ReservationId, Slot]] = {}
         self._wanted: dict[int, Trade] = {}
@@ -156,11 +157,8 @@ class Prosumer:
         return tuple(inputs)
 
     def _plan(self, battery: Battery, slot: Slot) -> StoragePlan | None:
-        return (
-            None
-            if self._area is None
-            else plan_storage(battery, self._stored_j[battery.name], self._area, slot)
-        )
+        planner = self._planners.get(battery.name)
+        return None if planner is None else planner.plan(self._stored_j[battery.name], slot)
 
     def _serve_home(
         self, slot: Slot, book: SlotBook, left: dict[str, int], plans: dict[str, StoragePlan | None]
