@@ -134,7 +134,8 @@ class LinkCalendar:
         ledger = self._slots.get(slot)
         if ledger is None:
             ledger = self._slots[slot] = SlotLedger(limits)
-        ledger.limits = limits
+        if ledger.limits != limits:
+            ledger.limits, ledger.changed = limits, True
         return ledger
 
     def slots(self) -> tuple[Slot, ...]:

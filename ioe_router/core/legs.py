@@ -85,8 +85,13 @@ class LegBook:
         return None if ledger is None else ledger.entries.get(leg.key(index))
 
     def admit(self, leg: Leg, slot: Slot, index: int, near_j: int) -> LiveEntry | None:
-        """As keeper: enter the packet, or the largest smaller one that fits; None if nothing fits."""
+        """As keeper: enter the packet, or the largest smaller one that fits; None if nothing fits.
+
+        PeerError NOT_BOOKABLE without a valid envelope, whatever is booked already.
+        """
         ledger = self._ledger(leg, slot)
+        if self._ports.limits(leg.port, slot) is None:
+            raise PeerError(ErrorCode.NOT_BOOKABLE, "the link's operating envelope has ended")
         admit = (
             leg.port.calendar.admit_received
             if leg.direction is Direction.SUPPLY

@@ -57,7 +57,7 @@ class Ports:
         ports: tuple[Port, ...],
         envelope: EnvelopeLookup,
     ) -> None:
-        """Ports in configuration order; `envelope` is asked whenever a ledger is opened."""
+        """Ports in configuration order; `envelope` is asked whenever a ledger is looked at."""
         self.node = node
         self._parameters = parameters
         self._margin_ppm = margin_ppm
@@ -81,12 +81,12 @@ class Ports:
         return self._by_link.get(link)
 
     def ledger(self, port: Port, slot: Slot) -> SlotLedger | None:
-        """The slot's ledger with its limits, None while the link is not bookable."""
-        ledger = port.calendar.ledger(slot)
-        if ledger is not None:
-            return ledger
+        """The slot's ledger with its present limits; None while nothing may be booked and nothing is.
+
+        Without a valid envelope what is booked stays on its ledger, under the limits that it had.
+        """
         limits = self.limits(port, slot)
-        return None if limits is None else port.calendar.open(slot, limits)
+        return port.calendar.ledger(slot) if limits is None else port.calendar.open(slot, limits)
 
     def limits(self, port: Port, slot: Slot) -> SlotLimits | None:
         """Energy that may flow in a slot per direction; None without a valid envelope on a RADIAL link."""

@@ -597,6 +597,25 @@ def test_a_keeper_without_an_envelope_can_want_energy_and_does_not_fall_over() -
     nothing_booked(sim)
 
 
+def test_an_envelope_that_shrinks_keeps_what_is_live_and_admits_no_more() -> None:
+    """The newest envelope limits a slot that has packets, too; without one nothing more is booked."""
+    sim = build(Cable("b", "a"), Cable("b", "c", kind=LinkKind.RADIAL))
+    sim.at(1_200)
+    sim.offer("a", 100_000)
+    sim.at(500)
+    Puppet(sim, "c", "b", "a", (4 * KWH_J,)).ask().commit()
+    live = sim.entries("b", "c")
+    assert live
+    limits: list[tuple[int, int, int] | None] = [(4_500, 4_500, 0)]  # 4 050 000 J, less than is live
+    sim.router("b")._parts.ports._envelope = lambda *_: limits[0]
+    assert Puppet(sim, "c", "b", "a").ask().refused().code is ErrorCode.NO_CAPACITY
+    limits[0] = None
+    assert Puppet(sim, "c", "b", "a").ask().refused().code is ErrorCode.NOT_BOOKABLE
+    limits[0] = (20_000, 20_000, 0)
+    assert Puppet(sim, "c", "b", "a").ask().granted()[0].energy_j
+    assert sim.entries("b", "c")[: len(live)] == live
+
+
 def test_more_packets_than_allowed_are_refused() -> None:
     """97 packets are out of bounds while the bytes are read, before anything is verified."""
     items = tuple(HoldItem(index=i, slot_utc_s=SLOT, energy_j=1, energy_min_j=1) for i in range(1, 98))
