@@ -1,29 +1,21 @@
 """The default agent of a household, plant, battery or factory.
 
-Before each slot it looks at its forecasts and
+Before each slot it plans (`slot_plan.py`) and tells the router what it offers
+and wants; then it keeps the books of what was bought and sold, buys the losses
+that the sweeps found, and at the final gate knows what each device has to do.
 
-1. serves its own load (and the loss supply of its link ends) from its own
-   fuel-free sources, then from planned battery discharge;
-2. wants what is missing: firm load at almost any price, but not dearer than
-   the default route where there is one; flexible loads and charging up to
-   their own value;
-3. offers what is left, each source at its marginal cost, battery energy at
-   what keeping it would be worth; what nobody in the community takes goes to
-   the feed-in tariff.
-
-A fuelled source runs for its own load only when nothing cheaper is to be had.
+A fuelled source runs for the own load only when nothing cheaper was to be had.
 Operator policy (price cap, preferred sources, carbon limit, battery reserve)
 only narrows what is wanted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ioe_router.agents.area import AreaForecast, marginal_micro_per_kwh
-from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, FlexibleLoad, OwnDevices, Source
-from ioe_router.agents.slot_book import Purpose, SlotBook, purpose_of, trade_number
-from ioe_router.agents.storage import StoragePlan, StoragePlanner
+from ioe_router.agents.area import AreaForecast
+from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, OwnDevices
+from ioe_router.agents.slot_book import Purpose, SlotBook, purpose_of
+from ioe_router.agents.slot_plan import ProsumerPolicy, SlotPlanner, offer_numbers
+from ioe_router.agents.storage import AT_REST, StoragePlan, StoragePlanner
 from ioe_router.core.events import (
     Booked,
     Event,
@@ -35,26 +27,12 @@ from ioe_router.core.events import (
     SlotOpening,
     Unbooked,
 )
-from ioe_router.core.inputs import ForecastReactive, Input, PublishOffer, ReleaseReservation, Trade
+from ioe_router.core.inputs import Input, ReleaseReservation, Trade
 from ioe_router.core.own_offers import run_at
 from ioe_router.model.clock import Now
-from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import NodeId, ReservationId
-from ioe_router.model.routing import Direction, Firmness, Offer, OfferRun, SourceClass
+from ioe_router.model.routing import Direction, Offer
 from ioe_router.model.slot import Slot
-
-FIRST_OFFER = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProsumerPolicy:
-    """What the operator has decided; prices in micro-units per kWh."""
-
-    price_cap_micro_per_kwh: int  # most to pay for firm load when there is no default route
-    default_margin_ppm: int = 60_000  # delivered price of the default route above its ask, at most
-    sources: tuple[SourceClass, ...] = ()
-    carbon_max_mg_per_kwh: int | None = None
-    offer_lifetime_s: int = 3_600
 
 
 class Prosumer:
@@ -67,20 +45,16 @@ class Prosumer:
         self._devices = devices
         self._policy = policy
         self._slot_s = slot_s
-        self._area = area
+        self._planner = SlotPlanner(devices, policy, slot_s, area)
         self._books: dict[Slot, SlotBook] = {}
-        self._reservations: dict[
-            tuple[bytes, int], tuple[Slot, int, int]
-        ] = {}  # -> slot, purpose/offer, sign
-        self._planners = {} if area is None else {b.name: StoragePlanner(b, area) for b in devices.batteries}
+        self._reservations: dict[tuple[bytes, int], tuple[Slot, int, int]] = {}  # slot, trade, own offer
+        self._storage = {} if area is None else {b.name: StoragePlanner(b, area) for b in devices.batteries}
         self._stored_j = {battery.name: battery.start_j for battery in devices.batteries}
         self._suppliers: dict[NodeId, dict[ReservationId, Slot]] = {}
         self._wanted: dict[int, Trade] = {}
         self._closed: set[Slot] = set()
         self._default: dict[tuple[NodeId, int], Offer] = {}
-        names = [*(s.name for s in devices.sources), *(b.name for b in devices.batteries)]
-        self._offer_no = {name: FIRST_OFFER + i for i, name in enumerate(names)}
-        self._by_offer = {number: name for name, number in self._offer_no.items()}
+        self._offer_no = offer_numbers(devices)
 
     # --- events
 
@@ -133,7 +107,7 @@ class Prosumer:
         return () if wanted is None or event.slot in self._closed else (wanted,)
 
     def _give_up(self, origin: NodeId) -> tuple[Input, ...]:
-        """Nobody leads to a supplier any more: release what it promised for slots that can still be repaired."""
+        """Nobody leads to a supplier any more: release what it promised where that can still be repaired."""
         promised = self._suppliers.pop(origin, {})
         return tuple(
             ReleaseReservation(reservation=reservation)
@@ -145,214 +119,35 @@ class Prosumer:
 
     def _open(self, event: SlotOpening) -> tuple[Input, ...]:
         slot = event.slot
-        book = self._books[slot] = SlotBook(firm_j=self._devices.firm_w(slot) * self._slot_s + event.supply_j)
-        plans = {battery.name: self._plan(battery, slot) for battery in self._devices.batteries}
-        left = {s.name: max(0, s.forecast_w(slot)) * self._slot_s for s in self._devices.sources}
-        missing_j = self._serve_home(slot, book, left, plans)
-        book.missing_j = missing_j
-        inputs: list[Input] = [self._reactive(slot)]
-        inputs.extend(self._offers(slot, book, left, plans, missing_j))
-        inputs.extend(self._wants(slot, book, left, plans, missing_j))
-        inputs.extend(self._sales(slot, book))
-        return tuple(inputs)
+        storage = {battery.name: self._plan(battery, slot) for battery in self._devices.batteries}
+        plan = self._planner.plan(slot, event.supply_j, storage, self._default_ask(slot))
+        self._books[slot] = plan.book
+        self._wanted.update({want.trade_no: want for want in plan.wants})
+        return (plan.reactive, *plan.offers, *plan.wants, *plan.sales)
 
-    def _plan(self, battery: Battery, slot: Slot) -> StoragePlan | None:
-        planner = self._planners.get(battery.name)
-        return None if planner is None else planner.plan(self._stored_j[battery.name], slot)
+    def _plan(self, battery: Battery, slot: Slot) -> StoragePlan:
+        planner = self._storage.get(battery.name)
+        plan = None if planner is None else planner.plan(self._stored_j[battery.name], slot)
+        return plan or AT_REST
 
-    def _serve_home(
-        self, slot: Slot, book: SlotBook, left: dict[str, int], plans: dict[str, StoragePlan | None]
-    ) -> int:
-        """Use own fuel-free energy at home where it is worth most; returns the firm energy still missing."""
-        missing_j = book.firm_j
-        free = sorted(
-            (s for s in self._devices.sources if not s.fuelled), key=lambda s: s.price_micro_per_kwh
-        )
-        for source in free:
-            missing_j -= _use(book.home_j, left, source.name, missing_j)
-        for battery in self._devices.batteries:
-            plan = plans[battery.name]
-            if plan is not None and plan.discharge_j:
-                used = min(missing_j, plan.discharge_j)
-                book.home_j[battery.name] = used
-                missing_j -= used
-        self._use_surplus(slot, book, left, plans, [source.name for source in free])
-        return missing_j
-
-    def _use_surplus(
-        self,
-        slot: Slot,
-        book: SlotBook,
-        left: dict[str, int],
-        plans: dict[str, StoragePlan | None],
-        free: list[str],
-    ) -> None:
-        """Fuel-free energy beyond firm load: planned charging, then flexible loads that value it most."""
-        for battery in self._devices.batteries:
-            plan = plans[battery.name]
-            for name in free if plan is not None else ():
-                wanted_j = plan.charge_j - book.charge_home_j.get(battery.name, 0) if plan is not None else 0
-                book.charge_home_j[battery.name] = book.charge_home_j.get(battery.name, 0) + _use(
-                    book.home_j, left, name, wanted_j
-                )
-        worth = self._worth(slot)
-        for load in self._devices.flexible:
-            for name in free if load.bid_micro_per_kwh >= worth else ():
-                wanted_j = self._flexible_j(load, slot) - book.flexible_home_j.get(load.name, 0)
-                book.flexible_home_j[load.name] = book.flexible_home_j.get(load.name, 0) + _use(
-                    book.home_j, left, name, wanted_j
-                )
-
-    def _flexible_j(self, load: FlexibleLoad, slot: Slot) -> int:
-        return max(0, load.forecast_w(slot)) * self._slot_s
-
-    def _worth(self, slot: Slot) -> int:
-        """What others would probably pay for surplus: the area's marginal price, else the default route's."""
-        index = None if self._area is None else self._area.index(slot)
-        if self._area is None or index is None:
-            return self._default_price(slot) or 0
-        return marginal_micro_per_kwh(self._area, index)
-
-    def _offers(
-        self,
-        slot: Slot,
-        book: SlotBook,
-        left: dict[str, int],
-        plans: dict[str, StoragePlan | None],
-        missing_j: int,
-    ) -> list[Input]:
-        offers: list[Input] = []
-        for source in self._devices.sources:
-            energy_j = left[source.name]
-            if source.fuelled:
-                energy_j = max(0, energy_j - max(0, missing_j))
-            book.offered_j[source.name] = energy_j
-            offers.append(self._offer(slot, source.name, source, energy_j, source.price_micro_per_kwh))
-        for battery in self._devices.batteries:
-            plan = plans[battery.name]
-            energy_j = 0 if plan is None else plan.discharge_j - book.home_j.get(battery.name, 0)
-            book.offered_j[battery.name] = energy_j
-            ask = 0 if plan is None else plan.discharge_ask_micro_per_kwh
-            offers.append(self._offer(slot, battery.name, battery, energy_j, ask))
-        return offers
-
-    def _offer(
-        self, slot: Slot, name: str, device: Source | Battery, energy_j: int, ask: int
-    ) -> PublishOffer:
-        return PublishOffer(
-            offer_no=self._offer_no[name],
-            direction=Direction.SUPPLY,
-            source=device.source if isinstance(device, Source) else SourceClass.STORAGE,
-            firmness=Firmness.FIRM,
-            first_slot=slot,
-            runs=(OfferRun(slots=1, energy_j=energy_j, price_micro_per_kwh=ask),),
-            energy_cap_j=0,
-            carbon_mg_per_kwh=device.carbon_mg_per_kwh,
-            is_default=False,
-            lifetime_s=self._policy.offer_lifetime_s,
-        )
-
-    # --- wants
-
-    def _wants(
-        self,
-        slot: Slot,
-        book: SlotBook,
-        left: dict[str, int],
-        plans: dict[str, StoragePlan | None],
-        missing_j: int,
-    ) -> list[Input]:
-        wants: list[Input] = []
-        if missing_j:
-            wants.append(self._want_firm(slot, missing_j, left))
-        for i, load in enumerate(self._devices.flexible):
-            energy_j = self._flexible_j(load, slot) - book.flexible_home_j.get(load.name, 0)
-            bid = load.bid_micro_per_kwh
-            wants.append(self._want(slot, Purpose.FLEXIBLE + i, energy_j, bid, bid))
-        for i, battery in enumerate(self._devices.batteries):
-            plan = plans[battery.name]
-            if plan is not None and plan.charge_j:
-                limit = plan.charge_limit_micro_per_kwh
-                energy_j = plan.charge_j - book.charge_home_j.get(battery.name, 0)
-                wants.append(self._want(slot, Purpose.CHARGE + i, energy_j, limit, limit))
-        return [want for want in wants if isinstance(want, Trade) and want.energy_j]
-
-    def _want_firm(self, slot: Slot, missing_j: int, left: dict[str, int]) -> Trade:
-        """Firm load: up to the default route's delivered price, or to the cost of an own fuelled source."""
-        cap = self._policy.price_cap_micro_per_kwh
-        limit = self._default_price(slot)
-        fuelled = [
-            s.price_micro_per_kwh for s in self._devices.sources if s.fuelled and left[s.name] >= missing_j
-        ]
-        if fuelled:
-            limit = min(fuelled) if limit is None else min(limit, *fuelled)
-            return self._want(slot, Purpose.FIRM, missing_j, limit, limit)
-        return self._want(slot, Purpose.FIRM, missing_j, cap if limit is None else limit, cap)
-
-    def _default_price(self, slot: Slot) -> int | None:
-        """What the default route may cost delivered, None without one."""
+    def _default_ask(self, slot: Slot) -> int | None:
+        """What the default route asks in a slot, None without one."""
         asks = [
             run.price_micro_per_kwh
             for offer in self._default.values()
             if offer.direction is Direction.SUPPLY
             and (run := run_at(offer.runs, offer.first_slot_utc_s, slot, self._slot_s)) is not None
         ]
-        return min(asks) * (PPM + self._policy.default_margin_ppm) // PPM if asks else None
-
-    def _want(self, slot: Slot, purpose: int, energy_j: int, limit: int, default_limit: int | None) -> Trade:
-        trade = Trade(
-            trade_no=trade_number(slot, self._slot_s, purpose),
-            slot=slot,
-            direction=Direction.SUPPLY,
-            energy_j=energy_j,
-            price_limit_micro_per_kwh=limit,
-            default_limit_micro_per_kwh=default_limit,
-            own_offer_no=None,
-            priority=4 if purpose == Purpose.FIRM else 2,
-            sources=self._policy.sources,
-            carbon_max_mg_per_kwh=self._policy.carbon_max_mg_per_kwh,
-        )
-        self._wanted[trade.trade_no] = trade
-        return trade
-
-    def _sales(self, slot: Slot, book: SlotBook) -> list[Input]:
-        """What nobody took goes to DEMAND offers (feed-in), unless keeping or not running is worth more."""
-        sales: list[Input] = []
-        for source in self._devices.sources:
-            if book.offered_j.get(source.name):
-                ask = source.price_micro_per_kwh
-                number = self._offer_no[source.name]
-                sales.append(self._sale(slot, number, book.offered_j[source.name], ask))
-        return sales
-
-    def _sale(self, slot: Slot, offer_no: int, energy_j: int, ask: int) -> Trade:
-        return Trade(
-            trade_no=trade_number(slot, self._slot_s, Purpose.SELL + offer_no),
-            slot=slot,
-            direction=Direction.DEMAND,
-            energy_j=energy_j,
-            price_limit_micro_per_kwh=ask,
-            default_limit_micro_per_kwh=ask,
-            own_offer_no=offer_no,
-            priority=2,
-            sources=(),
-            carbon_max_mg_per_kwh=None,
-        )
-
-    def _reactive(self, slot: Slot) -> ForecastReactive:
-        var = self._devices.reactive_var(slot)
-        return ForecastReactive(
-            slot=slot,
-            reactive=Exchange.IMPORT if var >= 0 else Exchange.EXPORT,
-            reactive_vars=abs(var) * self._slot_s,
-        )
+        return min(asks, default=None)
 
     def _correct(self, event: LossCorrection) -> tuple[Input, ...]:
         """Buy the loss that the sweeps found; what was bought too much stays with the balance party."""
         if not event.short:
             return ()
         cap = self._policy.price_cap_micro_per_kwh
-        return (self._want(event.slot, Purpose.CORRECTION, event.energy_j, cap, cap),)
+        want = self._planner.want(event.slot, Purpose.CORRECTION, event.energy_j, cap, cap)
+        self._wanted[want.trade_no] = want
+        return (want,)
 
     # --- closing a slot
 
@@ -400,13 +195,6 @@ class Prosumer:
             room_j = max(0, source.forecast_w(slot)) * self._slot_s - given_j
             given_j += max(0, min(open_j, room_j))
         return DeviceSetpoint(name=name, drawn_j=0, given_j=given_j)
-
-
-def _use(used: dict[str, int], left: dict[str, int], name: str, wanted_j: int) -> int:
-    taken = min(wanted_j, left[name])
-    left[name] -= taken
-    used[name] = used.get(name, 0) + taken
-    return taken
 
 
 def _stored_change(battery: Battery, point: DeviceSetpoint) -> int:

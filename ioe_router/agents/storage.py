@@ -37,6 +37,9 @@ class StoragePlan:
     discharge_ask_micro_per_kwh: int
 
 
+AT_REST = StoragePlan(charge_j=0, discharge_j=0, charge_limit_micro_per_kwh=0, discharge_ask_micro_per_kwh=0)
+
+
 class StoragePlanner:
     """The plan of one battery for one day; the values are computed once, when first asked for."""
 
@@ -60,7 +63,7 @@ class StoragePlanner:
 
     @cached_property
     def _values(self) -> list[list[int]]:
-        """Cost of the rest of the day from each slot and level on, micro-units; the last row is the day's end."""
+        """Cost of the rest of the day from each slot and level on, micro-units; last row: the day's end."""
         rows = [[-self._area.end_value_micro_per_kwh * self._at(i) // J_PER_KWH for i in range(LEVELS + 1)]]
         for index in range(len(self._area.slots) - 1, -1, -1):
             after, costs = rows[-1], self._costs(index)
@@ -107,7 +110,7 @@ class StoragePlanner:
         return sorted({0, *parts, *(change for change in kinks if -down <= change <= up)})
 
     def _port_j(self, stored_j: int) -> int:
-        """Energy at the port of a change of the stored energy: charging draws more, discharging gives less."""
+        """Energy at the port of a change of the stored energy: charging draws more than it stores."""
         if stored_j >= 0:
             return stored_j * PPM // self._battery.charge_ppm
         return -(-stored_j * self._battery.discharge_ppm // PPM)

@@ -41,6 +41,7 @@ class Deal:
     rounds: int = 0
     pending: dict[ReservationKey, Source] = field(default_factory=dict)
     excluded: set[Source] = field(default_factory=set)
+    correction: bool = False  # made after the provisional gate: correction or repair; others end there
     done: bool = False
 
     @property

@@ -35,7 +35,7 @@ from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
 ROUNDS = 4  # plans per band and want
-STARTS = 4  # random starts inside a band
+STARTS = 8  # random starts inside a band
 SALT_BYTES = 8
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
 
@@ -74,6 +74,7 @@ class TradeDesk:
         if deal is None or deal.trade.slot != trade.slot:
             deal = self._deals[trade.trade_no] = Deal(trade)
         deal.trade, deal.done = trade, False
+        deal.correction = phase_of(self._config.parameters, trade.slot, now) >= Phase.SWEEPS
         self._schedule(deal, now, out)
 
     def _schedule(self, deal: Deal, now: Now, out: Outbox) -> None:
@@ -86,7 +87,7 @@ class TradeDesk:
             return
         parameters, slot = self._config.parameters, deal.trade.slot
         phase = phase_of(parameters, slot, now)
-        if phase >= Phase.CLOSED:
+        if phase >= Phase.CLOSED or (phase >= Phase.SWEEPS and not deal.correction):
             self._finish(deal, ErrorCode.GATE_CLOSED, out)
         elif phase is Phase.SWEEPS:
             deal.next_ns = self._at_utc(slot - parameters.timetable.correction_s, now)

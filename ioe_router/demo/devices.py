@@ -11,7 +11,8 @@ from typing import Final
 from ioe_router.agents.agent import Agent
 from ioe_router.agents.area import AreaForecast
 from ioe_router.agents.assets import Battery, FlexibleLoad, OwnDevices, Series, Source
-from ioe_router.agents.prosumer import Prosumer, ProsumerPolicy
+from ioe_router.agents.prosumer import Prosumer
+from ioe_router.agents.slot_plan import ProsumerPolicy
 from ioe_router.agents.utility import Tariff, Utility
 from ioe_router.analysis.quantities import DayQuantities, power_w
 from ioe_router.model.routing import SourceClass
