@@ -24,7 +24,7 @@ from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
 
 T = TypeVar("T")
 
-REMEMBERED: Final = 16_384
+REMEMBERED: Final = 4_096
 
 
 class CodecSealer:

@@ -22,6 +22,7 @@ from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Flow, Offer
 from ioe_router.model.slot import Slot
 
+PATHS_TRIED = 4  # the best by rank; further ones would hardly ever be cheaper than another source
 HOPS_REMEMBERED = 65_536  # a cache: when full it is emptied, nothing depends on it
 
 
@@ -54,7 +55,7 @@ class RibMarket:
                     limit_micro_per_kwh=limit,
                     available_j=run.energy_j,
                 )
-                for path in self._routing.paths_to(offer.origin, offer.direction)
+                for path in self._routing.paths_to(offer.origin, offer.direction)[:PATHS_TRIED]
                 if (offer.origin, offer.offer_no, path.hash) not in excluded
             )
         return found

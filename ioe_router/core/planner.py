@@ -136,30 +136,31 @@ class Plan:
         """Allocate up to `need_j`; candidates whose ask alone is beyond their limit are left out."""
         step = min(need_j, max(need_j // STEPS, STEP_MIN_J))
         heap = [
-            (self._cost(c, step), i)
-            for i, c in enumerate(self._candidates)
-            if self.affordable(c, step, c.ask_micro_per_kwh)
+            (cost, i) for i, c in enumerate(self._candidates) if (cost := self._cost(c, step)) is not None
         ]
         heapq.heapify(heap)
         while need_j > 0 and heap:
             cost, i = heapq.heappop(heap)
             candidate = self._candidates[i]
-            now_costs = self._cost(candidate, step)
-            if now_costs > cost and heap and now_costs > heap[0][0]:
-                heapq.heappush(heap, (now_costs, i))
+            costs_now = self._cost(candidate, step)
+            if costs_now is None:
+                continue
+            if costs_now > cost and heap and costs_now > heap[0][0]:
+                heapq.heappush(heap, (costs_now, i))
                 continue
             taken = self._take(i, candidate, min(step, need_j))
             need_j -= taken
             if taken:
-                heapq.heappush(heap, (now_costs, i))
+                heapq.heappush(heap, (costs_now, i))
         return tuple(self.taken.values())
 
-    def _cost(self, candidate: Candidate, energy_j: int) -> int:
-        """Ranking cost: dearer is larger, for buying and for selling."""
-        price = delivered_price(candidate, energy_j, self._hints, candidate.ask_micro_per_kwh)
+    def _cost(self, candidate: Candidate, energy_j: int) -> int | None:
+        """Ranking cost, dearer is larger, for buying and for selling; None beyond the candidate's limit."""
+        ask, limit = candidate.ask_micro_per_kwh, candidate.limit_micro_per_kwh
+        price = delivered_price(candidate, energy_j, self._hints, ask)
         if candidate.offer.direction is Direction.DEMAND:
-            return -price
-        return price + abs(candidate.ask_micro_per_kwh) * self._bias_ppm(candidate) // PPM
+            return -price if price >= limit else None
+        return price + abs(ask) * self._bias_ppm(candidate) // PPM if price <= limit else None
 
     def _bias_ppm(self, candidate: Candidate) -> int:
         """A random disadvantage of a source in this plan, the same for all its paths; not for defaults."""
