@@ -341,6 +341,10 @@ class Sim:
                     for reservation, version, _ in ledger.entries:
                         assert (reservation, version) not in ended, f"{name} books what has ended"
                         assert (reservation, version) in known, f"{name} books what it does not know"
+            for offer in router._parts.own_offers._offers.values():
+                for taken in offer.taken.values():
+                    for reservation_id, version, _ in taken:
+                        assert (reservation_id, version) not in ended, f"{name} keeps energy of the ended"
 
     def check_quiet(self) -> None:
         """What holds once nothing is on its way: both ends of every link agree, energy adds up."""

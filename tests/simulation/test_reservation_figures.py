@@ -13,12 +13,13 @@ from dataclasses import replace
 
 import pytest
 
-from ioe_router.core.events import Booked, HoldAnswered, PeerFault, TradeProgress
+from ioe_router.core.events import Booked, HoldAnswered, PeerFault
 from ioe_router.core.loss import Increment
 from ioe_router.model.envelope import ObjectType
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import Grant, Hold, ReservationState
 from ioe_router.model.routing import Direction
-from tests.simulation.objects import entry_of
+from tests.simulation.objects import Puppet, entry_of
 from tests.simulation.pair import KWH_J, Cable, Sim, build, dropping
 
 KEEPERS = [("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")]
@@ -220,19 +221,22 @@ def test_the_messages_say_what_the_ledgers_hold() -> None:
     assert from_a.hold_ms <= 44_000
 
 
-def test_a_price_beyond_the_limit_ends_the_packet_where_it_breaks_it() -> None:
-    """A limit above the ask and below the delivered price is refused with PRICE_LIMIT and books nothing."""
+@pytest.mark.parametrize("limit", [100_503, 100_504])
+def test_a_price_beyond_the_limit_ends_the_packet_where_it_breaks_it(limit: int) -> None:
+    """At b the price is 100 504: one less is refused there, exactly so much is granted."""
     sim = line(("a", "b"))
     sim.offer("a", 100_000)
-    sim.at(650)
-    sim.want("c", KWH_J, 110_768)  # one less than the delivered price
-    sim.at(430)
-    assert sim.events("c", Booked) == []
-    assert sim.used_j("a", "b") == sim.used_j("b", "c") == 0
-    sim.want("c", KWH_J, 110_769)
-    sim.at(200)
-    assert [e.covered_j for e in sim.events("c", TradeProgress)][-1] == KWH_J
-    sim.check_quiet()
+    sim.at(500)
+    puppet = Puppet(sim, "c", "b", "a", changes={"price_limit_micro_per_kwh": limit}).ask()
+    if limit == 100_504:
+        assert [i.price_micro_per_kwh for i in puppet.granted()] == [limit]
+        return
+    refuse = puppet.refused()
+    assert (refuse.code, refuse.failing_node) == (ErrorCode.PRICE_LIMIT, sim.node("b"))
+    assert sim.entries("b", "a") == sim.entries("b", "c") == ()
+    sim.wait(46)  # the origin hears nothing of it and lets go by itself
+    assert sim.entries("a", "b") == ()
+    assert sim.free_j("a") == 100 * KWH_J
 
 
 def test_every_node_ends_with_one_committed_record() -> None:

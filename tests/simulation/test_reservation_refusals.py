@@ -399,6 +399,33 @@ def test_of_two_racers_exactly_one_wins_the_last_joules(scarce: str) -> None:
     sim.check()
 
 
+@pytest.mark.parametrize("sells_first", [False, True])
+def test_an_own_offer_is_never_promised_twice(sells_first: bool) -> None:
+    """Energy that a buyer holds is not carried to a DEMAND offer as well, nor the reverse."""
+    sim = build(Cable("b", "a"), Cable("b", "c"), Cable("b", "d"))
+    sim.at(1_200)
+    sim.offer("a", 50_000, KWH_J)
+    sim.offer("d", 300_000, direction=Direction.DEMAND)
+    sim.at(500)
+    puppet = Puppet(sim, "c", "b", "a", (600_000,))
+    if not sells_first:
+        puppet.ask()
+    sim.want("a", KWH_J, 100_000, direction=Direction.DEMAND, own_offer_no=1)
+    sim.wait(1)
+    if sells_first:
+        assert puppet.ask().refused().code is ErrorCode.NO_ENERGY
+    sold_j = sum(b.energy_j for b in sim.events("a", Booked) if b.own_offer_no == 1)
+    held_j = sum(g.energy_j for r in sim.records("a") if r.state is S.HELD for g in r.granted.values())
+    assert sold_j > 0
+    assert (held_j > 0) is not sells_first
+    assert sold_j + held_j == KWH_J - sim.free_j("a")
+    assert sim.free_j("a") == 0
+    if not sells_first:
+        puppet.release()
+        assert sim.free_j("a") == held_j
+    sim.check()
+
+
 # ------------------------------------------------------------------ COMMIT
 
 
