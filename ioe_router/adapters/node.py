@@ -27,13 +27,13 @@ from ioe_router.adapters.peer_stream import Traffic
 from ioe_router.adapters.peer_table import PeerTable
 from ioe_router.adapters.runner import (
     EventSink,
+    Pace,
     RouterCore,
     Runner,
     ScheduleSink,
     Tally,
     apply_nothing,
     keep_silent,
-    remain_at_rest,
 )
 from ioe_router.adapters.tls import dead_after_ms
 from ioe_router.core.inputs import Input, Shutdown, Started
@@ -84,7 +84,7 @@ class Host:
     on_event: EventSink = keep_silent
     apply: ScheduleSink = apply_nothing
     on_trouble: Callable[[Trouble], None] = forget
-    on_rest: Callable[[], None] = remain_at_rest
+    pace: Pace | None = None
     journal: Journal = field(default_factory=MemoryJournal)
     transport: Transport = field(default_factory=Transport)
     wall_utc_s: Callable[[], int] = wall_utc_s
@@ -115,7 +115,7 @@ class Node:
             journal=host.journal,
             on_event=host.on_event,
             apply=host.apply,
-            on_rest=host.on_rest,
+            pace=host.pace,
         )
         self._table = PeerTable(self.node, (peer.node for peer in peers), self._runner)
         self._runner.transport = self._table

@@ -78,8 +78,26 @@ def apply_nothing(_schedule: ApplySchedule) -> None:
     """The schedule sink of a node without devices."""
 
 
-def remain_at_rest() -> None:
-    """The rest sink of a node that nobody waits for."""
+class Pace(Protocol):
+    """When a runner may handle what is queued, and whom it tells that nothing is."""
+
+    async def turn(self) -> None:
+        """Return once the runner may handle its queue."""
+        ...
+
+    def rest(self) -> None:
+        """The queue has become empty."""
+        ...
+
+
+class OwnPace:
+    """A runner that handles everything as it comes."""
+
+    async def turn(self) -> None:
+        """At once."""
+
+    def rest(self) -> None:
+        """Nobody waits for it."""
 
 
 class Runner:
@@ -93,9 +111,9 @@ class Runner:
         journal: Journal,
         on_event: EventSink = keep_silent,
         apply: ScheduleSink = apply_nothing,
-        on_rest: Callable[[], None] = remain_at_rest,
+        pace: Pace | None = None,
     ) -> None:
-        """`on_rest` is called whenever the queue has become empty."""
+        """Without a `pace` the runner handles everything as it comes."""
         self.tally = Tally()
         self.transport: Transport | None = None
         self._router = router
@@ -103,7 +121,7 @@ class Runner:
         self._journal = journal
         self._on_event = on_event
         self._apply = apply
-        self._on_rest = on_rest
+        self._pace: Pace = pace or OwnPace()
         self._queue: list[Input] = []
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
@@ -142,9 +160,10 @@ class Runner:
                 await self._wake.wait()
                 self._wake.clear()
                 if self._queue:
+                    await self._pace.turn()
                     await self._handle_queued()
                 if not self._queue:
-                    self._on_rest()
+                    self._pace.rest()
                 # Let the streams and other nodes of this loop have their turn.
                 await asyncio.sleep(0)
         finally:

@@ -29,7 +29,9 @@ from ioe_router.scenario.model import Scenario
     show_default=True,
     help="All nodes in this process, or each in its own.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Draws forecast errors and random starts.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Draws forecast errors and random starts."
+)
 @click.option("--days", help="Labels of days, comma-separated; default all.")
 @click.option("--slots", type=click.IntRange(min=1), help="Only the first slots of each day.")
 @click.option(
@@ -38,8 +40,10 @@ from ioe_router.scenario.model import Scenario
     default=0,
     help="Listen on consecutive ports from here; default: any free ones.",
 )
-@click.option("--kill", multiple=True, metavar="BUS@SLOT", help="Kill a router in the middle of a slot's trading.")
-def demo(  # noqa: PLR0913 - one parameter for each option
+@click.option(
+    "--kill", multiple=True, metavar="BUS@SLOT", help="Kill a router in the middle of a slot's trading."
+)
+def demo(
     scenario: str,
     out: Path,
     nodes_in: str,
@@ -74,7 +78,9 @@ def demo(  # noqa: PLR0913 - one parameter for each option
         write_trades(record, out / "trades.csv")
         write_report(record, figures, out / "report.html")
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written ({error.strerror}); choose another --out") from error
+        raise click.ClickException(
+            f"{out} cannot be written ({error.strerror}); choose another --out"
+        ) from error
     print_tables(console, record, figures)
     console.print(f"wrote {out}/summary.json, {out}/trades.csv and {out}/report.html")
     if figures["books_imbalance_j"] or figures["obligations_imbalance_micro"]:
@@ -98,7 +104,9 @@ def _refuse_unwritable(out: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written ({error.strerror}); choose another --out") from error
+        raise click.ClickException(
+            f"{out} cannot be written ({error.strerror}); choose another --out"
+        ) from error
 
 
 def _days(scenario: Scenario, wanted: str | None) -> tuple[int, ...]:
@@ -115,5 +123,7 @@ def _days(scenario: Scenario, wanted: str | None) -> tuple[int, ...]:
 def _kill(text: str) -> Kill:
     bus, _, slot = text.rpartition("@")
     if not bus or not slot.isdecimal():
-        raise click.ClickException(f"--kill {text!r} is not understood; write BUS@SLOT, for example bakery@40")
+        raise click.ClickException(
+            f"--kill {text!r} is not understood; write BUS@SLOT, for example bakery@40"
+        )
     return Kill(bus=bus, slot_index=int(slot))

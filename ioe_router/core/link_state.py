@@ -29,6 +29,7 @@ from ioe_router.model.routing import Flow, LinkState
 from ioe_router.model.slot import Slot
 
 HORIZON_SLOTS: Final = 192
+GATHER_PARTS: Final = 4  # a first change waits for a quarter of the interval
 
 LinkSlot = tuple[LinkId, Slot]
 
@@ -63,6 +64,7 @@ class _Own:
     said: LinkLoad | None = None
     next_at_ns: int = 0
     waiting: LinkLoad | None = None
+    gathering: bool = False  # waits for what else changes at this moment
 
 
 class LinkStates:
@@ -76,6 +78,7 @@ class LinkStates:
         self._slot_s = config.parameters.slot_s
         self._steps = config.parameters.link_state_steps
         self._interval_ns = config.timers.link_state_ms * NS_PER_MS
+        self._gather_ns = self._interval_ns // GATHER_PARTS
         self._states_max = config.limits.link_states
         self._sealer = sealer
         self._evidence = evidence
@@ -149,6 +152,7 @@ class LinkStates:
         own.waiting = coarse if coarse != own.said else None
         if own.waiting is None:
             self._waiting.pop((link, slot), None)
+            own.gathering = False
         else:
             self._waiting[link, slot] = None
 
@@ -171,10 +175,16 @@ class LinkStates:
         self._prerequisites.send(neighbor, sealed.envelope, out)
 
     def _seal_due(self, now: Now) -> None:
+        for key in self._waiting:
+            own = self._own[key]
+            if not own.gathering:  # what one trade changes on many links goes out together, once
+                own.gathering = True
+                own.next_at_ns = max(own.next_at_ns, now.monotonic_ns + self._gather_ns)
         due = [key for key in self._waiting if self._own[key].next_at_ns <= now.monotonic_ns]
         for link, slot in due:
             own = self._own[link, slot]
             del self._waiting[link, slot]
+            own.gathering = False
             if own.waiting is None:
                 continue
             self._seq[link] = self._seq.get(link, 0) + 1

@@ -186,7 +186,7 @@ def router_config(
 
 
 def _reactive_max_var(scenario: Scenario, bus: str) -> int:
-    """What the connection is rated for: the most that its devices draw on any day, as badly forecast as can be."""
+    """What the connection is rated for: the most that its devices draw on any day, however badly forecast."""
     factors_ppm = {
         asset.name: PPM + FORECAST_CLIP * asset.forecast_error_ppm
         for asset in scenario.assets

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ioe_router.analysis.baselines import static_path, utility_only
-from ioe_router.analysis.cost import CommunityCost, DayEnergy, amount_micro, community_cost
+from ioe_router.analysis.cost import DayEnergy, amount_micro, community_cost
 from ioe_router.analysis.linkmodel import Limit
 from ioe_router.analysis.optimum import OptimumResult, optimum, optimum_injections
 from ioe_router.analysis.powerflow import PowerFlow, SlotPhysics
@@ -25,12 +25,11 @@ from ioe_router.demo.coordinator import DayFacts
 from ioe_router.demo.record import Comparison, SlotRecord
 from ioe_router.demo.world import NOTHING
 
-
 Limits = dict[str, tuple[Limit, Limit]]
 
 
 def compare(facts: DayFacts, slots: Sequence[SlotRecord]) -> Comparison:
-    """Cost and loss of the day and of its alternatives. Raises ValueError when one of them has no solution."""
+    """Cost and loss of the day and of its alternatives. ValueError: one of them has no solution."""
     scenario, day = facts.plan.scenario, facts.day
     fees_micro = _fees_micro(facts, slots)
     actual = community_cost(scenario, day, _actual_energy(facts, slots, fees_micro))
@@ -125,7 +124,11 @@ def _stores(facts: DayFacts) -> _Stores:
 
 
 def _actual_energy(facts: DayFacts, slots: Sequence[SlotRecord], fees_micro: int) -> DayEnergy:
-    groups, stores, slot_s = asset_groups(facts.plan.scenario), _stores(facts), facts.plan.scenario.market.slot_s
+    groups, stores, slot_s = (
+        asset_groups(facts.plan.scenario),
+        _stores(facts),
+        facts.plan.scenario.market.slot_s,
+    )
     happened = facts.physical
     return DayEnergy(
         import_j=tuple(slot.outside_import_j for slot in slots),

@@ -29,13 +29,23 @@ from ioe_router.demo.excerpt import first_quantities, first_slots
 from ioe_router.demo.fleet import CONNECT_S, Fleet
 from ioe_router.demo.forecasts import forecast
 from ioe_router.demo.planning import area_forecast, base_case
-from ioe_router.demo.seat import Assignment, Expense, GateReport, Harvest, Introduction, Neighborhood, Seat, SeatLost
+from ioe_router.demo.seat import (
+    Assignment,
+    Expense,
+    GateReport,
+    Harvest,
+    Introduction,
+    Neighborhood,
+    Seat,
+    SeatLost,
+)
 from ioe_router.demo.world import PhysicalSlot, World
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.scenario.model import Day, Scenario
 
+TICK_MS: Final = 250  # timers due within a tick are kept together at its end
 HARVEST_EVERY: Final = 4  # slots between two readings of what nodes have noted
 _NOTICE_S: Final = 10.0  # wall time in which the neighbours of a dead node see its streams end
 _POLL_S: Final = 0.005
@@ -209,11 +219,7 @@ class Coordinator:
             while fleet.now_ms() < instant.at_ms:
                 await self._settle()
                 deadline = fleet.next_deadline_ms()
-                await fleet.advance(
-                    instant.at_ms
-                    if deadline is None
-                    else min(max(deadline, fleet.now_ms() + 1), instant.at_ms)
-                )
+                await fleet.advance(min(_next_tick(deadline, fleet.now_ms()), instant.at_ms))
             await self._settle()
             await self._do(instant)
 
@@ -280,13 +286,20 @@ class Coordinator:
                 await self._noticed(kill.bus)
 
     async def _noticed(self, dead: str) -> None:
-        """Let the neighbours see that the streams have ended: wall time, of which the scenario knows nothing."""
+        """Let the neighbours see that the streams have ended: wall time, unknown to the scenario."""
         end = time.monotonic() + _NOTICE_S
         while time.monotonic() < end:
             up = [bus for seat in list(self._fleet.seats.values()) for bus in await _up(seat)]
             if dead not in up:
                 return
             await asyncio.sleep(_POLL_S)
+
+
+def _next_tick(deadline_ms: int | None, now_ms: int) -> int:
+    """The tick at which a deadline is kept; without one, far away."""
+    if deadline_ms is None:
+        return now_ms + MS_PER_S * 86_400
+    return max(now_ms, -(-deadline_ms // TICK_MS) * TICK_MS)
 
 
 async def _up(seat: Seat) -> tuple[str, ...]:

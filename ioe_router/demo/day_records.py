@@ -69,7 +69,7 @@ def _members(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...]) -> tu
             if packet.kept:
                 buys = packet.booked.initiator == (packet.booked.direction is Direction.SUPPLY)
                 (bought if buys else sold)[packet.said.bus] += packet.booked.energy_j
-    trade, imbalance = _money(facts, found)
+    trade, imbalance = _money(found)
     titles = {bus.name: bus.title for bus in facts.plan.scenario.buses}
     members = []
     for i, bus in enumerate(titles):
@@ -92,7 +92,7 @@ def _members(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...]) -> tu
     return tuple(members)
 
 
-def _money(facts: DayFacts, found: Tally) -> tuple[dict[str, int], dict[str, int]]:
+def _money(found: Tally) -> tuple[dict[str, int], dict[str, int]]:
     """What each member pays over its links, and to or as a balance party; each by its own word."""
     trade: dict[str, int] = defaultdict(int)
     imbalance: dict[str, int] = defaultdict(int)
@@ -132,7 +132,7 @@ def _death(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...], bus: st
 
 
 def _lost(found: Tally, dead: str, at_ms: int) -> dict[tuple[bytes, int], Packet]:
-    """Packets that stood when the router died and were given up since; the initiator's word before the origin's."""
+    """Packets that stood when the router died and were given up since; the initiator's word counts first."""
     packets = [p for some in found.packets.values() for p in some]
     lost = [p for p in packets if p.ended is not None and p.ended[0].at_ms >= at_ms and p.said.bus != dead]
     lost.sort(key=lambda packet: packet.booked.initiator)

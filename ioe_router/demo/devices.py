@@ -28,9 +28,7 @@ SOURCE_CLASS: Final = {
 }
 
 
-def make_agent(
-    scenario: Scenario, day: Day, bus: str, expected: DayQuantities, area: AreaForecast
-) -> Agent:
+def make_agent(scenario: Scenario, day: Day, bus: str, expected: DayQuantities, area: AreaForecast) -> Agent:
     """The utility's agent at its bus, a prosumer everywhere else."""
     assets = [asset for asset in scenario.assets if asset.bus == bus]
     utility = next((asset for asset in assets if asset.kind is AssetKind.UTILITY), None)
@@ -79,9 +77,7 @@ def _over_day(day: Day, slot_s: int, values: Sequence[int]) -> Series:
 
 
 def _flexible(asset: Asset, forecast_w: Series) -> FlexibleLoad:
-    return FlexibleLoad(
-        name=asset.name, bid_micro_per_kwh=asset.price_micro_per_kwh, forecast_w=forecast_w
-    )
+    return FlexibleLoad(name=asset.name, bid_micro_per_kwh=asset.price_micro_per_kwh, forecast_w=forecast_w)
 
 
 def _source(asset: Asset, forecast_w: Series) -> Source:

@@ -7,10 +7,13 @@ and between any two of them as many frames have arrived as were sent.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final, Protocol
 
 from ioe_router.adapters.clock import ScenarioClock
+from ioe_router.adapters.node import Node
+from ioe_router.adapters.peer_stream import Traffic
 from ioe_router.demo.member import Member
 from ioe_router.demo.seat import Assignment, Expense, Introduction, Seat
 from ioe_router.model.clock import NS_PER_MS
@@ -18,7 +21,7 @@ from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.scenario.model import Scenario
 
-_TICK_S: Final = 0.25
+PATIENCE_S: Final = 0.25  # wall time after which a round that does not end is looked into
 CONNECT_S: Final = 90.0  # wall time in which all sessions must stand
 
 
@@ -63,6 +66,44 @@ class Fleet(Protocol):
         ...
 
 
+class Rounds:
+    """The pace of nodes on one event loop: in rounds, each node handling at once all that has arrived.
+
+    A round is over when every node that had something to do has done it and
+    every frame sent has arrived; so a node handles the frames of a round in one
+    batch and answers each neighbour with one frame.
+    """
+
+    def __init__(self) -> None:
+        """Everybody goes on freely until `begin`."""
+        self.waiting = 0
+        self._free = True
+        self._gate = asyncio.Event()
+
+    async def turn(self) -> None:
+        """Wait for the next round."""
+        if not self._free:
+            self.waiting += 1
+            await self._gate.wait()
+
+    def rest(self) -> None:
+        """Nobody waits for a single node."""
+
+    def begin(self) -> None:
+        """From now on go in rounds."""
+        self._free = False
+
+    def end(self) -> None:
+        """Let everybody go on freely again."""
+        self._free = True
+        self.next()
+
+    def next(self) -> None:
+        """Let everybody who waits go on, and nobody who comes later."""
+        gate, self._gate, self.waiting = self._gate, asyncio.Event(), 0
+        gate.set()
+
+
 class LocalFleet:
     """All nodes on this event loop; they share the clock and nothing else."""
 
@@ -71,9 +112,11 @@ class LocalFleet:
         self._scenario = scenario
         self._members: dict[str, Member] = {}
         self._clock = ScenarioClock(0)
-        self._pulse = asyncio.Event()
+        self._rounds = Rounds()
         self._watchers: list[asyncio.Task[None]] = []
-        self._nodes: dict[NodeId, Member] = {}
+        self._ids: dict[str, NodeId] = {}
+        self._nodes: dict[NodeId, Node] = {}
+        self._traffic: list[Traffic] = []
 
     @property
     def seats(self) -> Mapping[str, Seat]:
@@ -84,37 +127,51 @@ class LocalFleet:
         """Make the members on one clock."""
         self._clock = ScenarioClock(start_utc_ms)
         for one in assignments:
-            self._members[one.bus] = Member(self._scenario, one, self._clock, self._pulse.set)
+            self._members[one.bus] = Member(self._scenario, one, self._clock, self._rounds)
         met = {one.bus: await self._members[one.bus].introduce(one) for one in assignments}
-        self._nodes = {introduction.node: self._members[bus] for bus, introduction in met.items()}
+        self._ids = {bus: introduction.node for bus, introduction in met.items()}
         return met
 
     async def settle(self) -> None:
-        """Wait on the nodes' own word that they have nothing to do; each arrival of a frame wakes one."""
+        """Go on in rounds until nobody has anything to do."""
         if not self._watchers:
-            self._watchers = [asyncio.create_task(self._watch(m)) for m in self._members.values()]
-        while not self._at_rest():
-            self._pulse.clear()
-            for watcher in self._watchers:
-                if watcher.done():
-                    watcher.result()  # raises what has gone wrong inside a node
-            if self._at_rest():
+            self._nodes = {self._ids[bus]: member.node for bus, member in self._members.items()}
+            self._watchers = [asyncio.create_task(node.wait()) for node in self._nodes.values()]
+            self._traffic = [t for node in self._nodes.values() for t in node.traffic.values()]
+            self._rounds.begin()
+        while True:
+            await self._round_over()
+            if not self._rounds.waiting:
                 return
-            ticker = asyncio.get_running_loop().call_later(_TICK_S, self._pulse.set)
-            await self._pulse.wait()
-            ticker.cancel()
+            self._rounds.next()
 
-    async def _watch(self, member: Member) -> None:
-        await member.node.wait()
+    async def _round_over(self) -> None:
+        """Return when every node rests or waits for its turn, and no frame is under way."""
+        patience = time.monotonic() + PATIENCE_S
+        while not (self._quiet() and self._arrived()):
+            await asyncio.sleep(0)
+            if time.monotonic() > patience:
+                patience += PATIENCE_S
+                for watcher in self._watchers:
+                    if watcher.done():
+                        watcher.result()  # raises what has gone wrong inside a node
+                if self._quiet() and self._arrived_in_live_sessions():
+                    return
 
-    def _at_rest(self) -> bool:
-        members = self._members.values()
-        if not all(member.node.idle for member in members):
-            return False
-        frames = {node: member.node.frames() for node, member in self._nodes.items()}
+    def _quiet(self) -> bool:
+        """Whether every node rests or waits for its turn."""
+        return sum(not node.idle for node in self._nodes.values()) == self._rounds.waiting
+
+    def _arrived(self) -> bool:
+        """Whether as many frames have arrived as were ever sent: cheap, but one lost spoils it."""
+        return sum(t.frames_sent - t.frames_received for t in self._traffic) == 0
+
+    def _arrived_in_live_sessions(self) -> bool:
+        """The same for each pair of neighbours, without sessions that are over."""
+        frames = {name: node.frames() for name, node in self._nodes.items()}
         return all(
-            frames[far][1].get(node) == count
-            for node, (sent, _) in frames.items()
+            frames[far][1].get(name) == count
+            for name, (sent, _) in frames.items()
             for far, count in sent.items()
         )
 
@@ -141,6 +198,7 @@ class LocalFleet:
 
     async def end(self) -> None:
         """Stop all nodes."""
+        self._rounds.end()
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)

@@ -110,7 +110,7 @@ class Ledger:
 
     # ------------------------------------------------------------ notes
 
-    def _note(self, event: Event, now: Now) -> None:  # noqa: PLR0912 - one line for each event
+    def _note(self, event: Event, now: Now) -> None:
         noted, at = self._noted, now.utc_ms
         match event:
             case Booked():

@@ -11,7 +11,6 @@ import hashlib
 import os
 import resource
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +20,7 @@ from ioe_router.adapters.clock import Clock
 from ioe_router.adapters.dialler import Patience, Peer, Transport
 from ioe_router.adapters.keystore import Operational, make_identity, make_operational
 from ioe_router.adapters.node import Host, Node
+from ioe_router.adapters.runner import Pace
 from ioe_router.agents.agent import Agent
 from ioe_router.core.inputs import MeterRead
 from ioe_router.demo.community import LinkPlace, epoch_start_utc_s, places_at, router_config
@@ -50,7 +50,6 @@ from ioe_router.scenario.model import Day, Scenario
 PATIENCE: Final = Patience(grace_ms=2_000, first_ms=200, longest_ms=5_000)
 KEEPALIVE_MS: Final = 20_000
 EPOCH: Final = 1
-RestSink = Callable[[], None]
 _KEY_LIFETIME_S: Final = 2 * 86_400
 _RSS_UNIT: Final = 1024  # Linux counts in KiB
 
@@ -86,15 +85,15 @@ class _Desk:
 class Member:
     """A seat in this process."""
 
-    def __init__(self, scenario: Scenario, assignment: Assignment, clock: Clock, on_rest: RestSink) -> None:
-        """`on_rest` is called whenever the router's queue has become empty."""
+    def __init__(self, scenario: Scenario, assignment: Assignment, clock: Clock, pace: Pace) -> None:
+        """`pace` says when the router may handle its queue, and hears when it is empty."""
         self.bus = assignment.bus
         self._scenario = scenario
         self._whole_day: Day = scenario.days[assignment.day]
         self._day = first_slots(self._whole_day, assignment.slots)
         self._assignment = assignment
         self._clock = clock
-        self._on_rest = on_rest
+        self._pace = pace
         self._places: tuple[LinkPlace, ...] = places_at(scenario, self.bus)
         self._operational: Operational | None = None
         self._desk_: _Desk | None = None
@@ -160,7 +159,7 @@ class Member:
             host=Host(
                 on_event=ledger.on_event,
                 apply=ledger.apply,
-                on_rest=self._on_rest,
+                pace=self._pace,
                 transport=Transport(keepalive_ms=KEEPALIVE_MS, patience=PATIENCE),
             ),
         )

@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from ioe_router.adapters.clock import ScenarioClock
+from ioe_router.adapters.runner import OwnPace
 from ioe_router.demo.community import epoch_start_utc_s
 from ioe_router.demo.member import Member
 from ioe_router.demo.scenarios import read_scenario
@@ -31,6 +32,18 @@ from ioe_router.scenario import ScenarioError
 _TICK_S: Final = 0.25
 
 
+class Pulse(OwnPace):
+    """The pace of a node that is waited for."""
+
+    def __init__(self) -> None:
+        """Nothing has happened yet."""
+        self.resting = asyncio.Event()
+
+    def rest(self) -> None:
+        """Wake whoever waits."""
+        self.resting.set()
+
+
 class NodeProcess:
     """Answers the demo's calls with one member."""
 
@@ -38,7 +51,7 @@ class NodeProcess:
         """No member yet: `introduce` says which."""
         self._member: Member | None = None
         self._clock: ScenarioClock | None = None
-        self._pulse = asyncio.Event()
+        self._pace = Pulse()
         self._watch: asyncio.Task[None] | None = None
 
     async def answer(self, line: bytes) -> bytes:
@@ -74,7 +87,7 @@ class NodeProcess:
     async def _introduce(self, assignment: Assignment) -> object:
         scenario = read_scenario(assignment.scenario)
         self._clock = ScenarioClock(epoch_start_utc_s(scenario, scenario.days[assignment.day]) * MS_PER_S)
-        self._member = Member(scenario, assignment, self._clock, self._pulse.set)
+        self._member = Member(scenario, assignment, self._clock, self._pace)
         return await self._member.introduce(assignment)
 
     async def _rest(self, member: Member) -> Status:
@@ -84,9 +97,9 @@ class NodeProcess:
         while not member.node.idle:
             if self._watch.done():
                 self._watch.result()  # raises what has gone wrong inside the node
-            self._pulse.clear()
-            ticker = asyncio.get_running_loop().call_later(_TICK_S, self._pulse.set)
-            await self._pulse.wait()
+            self._pace.resting.clear()
+            ticker = asyncio.get_running_loop().call_later(_TICK_S, self._pace.resting.set)
+            await self._pace.resting.wait()
             ticker.cancel()
         return await member.status()
 

@@ -44,7 +44,9 @@ def base_case(scenario: Scenario, day: Day, expected: DayQuantities) -> BaseCase
     peak = max(states, key=lambda state: abs(state.slack_p_w))
     exchange_w = max(1.0, abs(peak.slack_p_w))
     return BaseCase(
-        planning_mv={link.name: _planning_mv(link.vn_mv, link.child, states, link.kind) for link in scenario.links},
+        planning_mv={
+            link.name: _planning_mv(link.vn_mv, link.child, states, link.kind) for link in scenario.links
+        },
         peak_j=round(exchange_w * scenario.market.slot_s),
         loss_at_peak_ppm=round(_PPM * peak.loss_w / exchange_w),
     )
@@ -58,7 +60,9 @@ def _planning_mv(vn_mv: int, child: str, states: tuple[SlotPhysics, ...], kind: 
 
 def idle_converters(scenario: Scenario) -> dict[str, SetPoint]:
     """Converters that pass nothing draw their stand-by, half at each end."""
-    halves = {k.name: round(k.iron_milli_w / 2000) for k in scenario.links if k.kind is ScenarioLinkKind.CONTROLLED}
+    halves = {
+        k.name: round(k.iron_milli_w / 2000) for k in scenario.links if k.kind is ScenarioLinkKind.CONTROLLED
+    }
     return {name: SetPoint(parent_w=half, child_w=half) for name, half in halves.items()}
 
 

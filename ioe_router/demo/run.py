@@ -64,7 +64,9 @@ def run_demo(options: Options, progress: Progress) -> RunRecord:
         try:
             record, found = day_record(facts)
         except ValueError as error:
-            raise UsageError(f"day {facts.day.label} cannot be compared with the alternatives: {error}") from error
+            raise UsageError(
+                f"day {facts.day.label} cannot be compared with the alternatives: {error}"
+            ) from error
         days.append(record)
         counts.update(found.counts)
         if facts.expense is not None and options.nodes_in is NodesIn.PROCESSES:
@@ -99,7 +101,9 @@ def _refuse(options: Options) -> None:
             raise UsageError("a node can be killed only in a process of its own; add --nodes-in processes")
         slots = options.slots or options.scenario.days[options.days[0]].slots
         if not 0 <= kill.slot_index < slots:
-            raise UsageError(f"slot {kill.slot_index} is not among the {slots} slots of the run, counted from 0")
+            raise UsageError(
+                f"slot {kill.slot_index} is not among the {slots} slots of the run, counted from 0"
+            )
 
 
 async def _run_day(options: Options, day: int, progress: Progress) -> DayFacts:
@@ -114,9 +118,5 @@ async def _run_day(options: Options, day: int, progress: Progress) -> DayFacts:
         first_port=options.first_port,
         kills=options.kills if day == options.days[0] else (),
     )
-    fleet: Fleet = (
-        LocalFleet(options.scenario) if options.nodes_in is NodesIn.ONE_PROCESS else ProcessFleet()
-    )
-    return await Coordinator(
-        plan, fleet, lambda over, doing: progress(whole.label, over, slots, doing)
-    ).run()
+    fleet: Fleet = LocalFleet(options.scenario) if options.nodes_in is NodesIn.ONE_PROCESS else ProcessFleet()
+    return await Coordinator(plan, fleet, lambda over, doing: progress(whole.label, over, slots, doing)).run()

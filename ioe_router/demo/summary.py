@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,4 +227,4 @@ def _trade_rows(record: RunRecord) -> Iterator[tuple[object, ...]]:
 def _write_whole(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_text(text, encoding="utf-8", newline="")
-    os.replace(unfinished, path)
+    unfinished.replace(path)

@@ -13,13 +13,15 @@ from ioe_router.demo.record import RunRecord
 
 J_PER_KWH = 3_600_000
 MICRO = 1_000_000
+LINE_EVERY = 24  # slots between two lines where there is no terminal
 
 
 class Display:
-    """A bar for each day. Use as a context."""
+    """A bar for each day; where there is no terminal, a line now and then. Use as a context."""
 
     def __init__(self, console: Console) -> None:
-        """Nothing is drawn where `console` is no terminal."""
+        """Draw on `console`."""
+        self._console = console
         self._bars = Progress(
             TextColumn("{task.fields[day]}"),
             BarColumn(),
@@ -43,6 +45,8 @@ class Display:
 
     def show(self, day: str, over: int, slots: int, doing: str) -> None:
         """How far a day has come."""
+        if not self._console.is_terminal and over and over % LINE_EVERY == 0:
+            self._console.print(f"{day}: {doing}")
         if day not in self._tasks:
             self._tasks[day] = self._bars.add_task(doing, total=slots, day=day)
         self._bars.update(self._tasks[day], completed=over, description=doing)
@@ -55,7 +59,8 @@ def print_tables(console: Console, record: RunRecord, figures: Mapping[str, obje
     for day in record.days:
         for death in day.deaths:
             console.print(
-                f"{day.label}: the router of {death.bus} was killed; lost {len(death.offers_lost)} of its offers, "
+                f"{day.label}: the router of {death.bus} was killed; "
+                f"lost {len(death.offers_lost)} of its offers and "
                 f"{death.reservations_lost} reservations ({kwh(death.energy_lost_j)}), of which "
                 f"{kwh(death.energy_repaired_j)} came from elsewhere; cut off: "
                 f"{', '.join(death.nodes_cut_off) or 'nobody'}"
@@ -92,7 +97,10 @@ def figures_table(record: RunRecord, figures: Mapping[str, object]) -> Table:
         (f"Cost of the community, {currency}", money(_number(figures, "community_cost_micro"))),
         (f"  the optimum with the same forecasts, {currency}", money(_number(figures, "optimum_cost_micro"))),
         (f"  static shortest paths, {currency}", money(_number(figures, "static_path_cost_micro"))),
-        (f"  everybody buys from the utility, {currency}", money(_number(figures, "utility_only_cost_micro"))),
+        (
+            f"  everybody buys from the utility, {currency}",
+            money(_number(figures, "utility_only_cost_micro")),
+        ),
         ("Cost gap without fees", percent(_number(figures, "cost_gap_without_fees_ppm"))),
         ("Excess loss", percent(_number(figures, "excess_loss_ppm"))),
         ("Firm demand without a booking", kwh(_number(figures, "unserved_j"))),

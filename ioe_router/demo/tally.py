@@ -51,9 +51,7 @@ class Tally:
     packets: dict[int, list[Packet]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[int, list[tuple[Said, HoldAnswered]]] = field(default_factory=lambda: defaultdict(list))
     settled: dict[tuple[int, str], dict[str, LinkSettled]] = field(default_factory=lambda: defaultdict(dict))
-    accounts: dict[tuple[int, str], dict[str, LossAccount]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    accounts: dict[tuple[int, str], dict[str, LossAccount]] = field(default_factory=lambda: defaultdict(dict))
     imbalances: dict[tuple[int, str], dict[str, ImbalanceRecord]] = field(
         default_factory=lambda: defaultdict(dict)
     )

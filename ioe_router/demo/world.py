@@ -79,8 +79,8 @@ class World:
         trees = zones(scenario)
         if len(trees) > 1:
             raise UsageError(
-                f"bus {trees[1].reference!r} is reached over CONTROLLED links only, so that nothing holds its "
-                "voltage; add a RADIAL link to it"
+                f"bus {trees[1].reference!r} is reached over CONTROLLED links only, so that nothing holds "
+                "its voltage; add a RADIAL link to it"
             )
         self._scenario, self._day, self._expected = scenario, day, expected
         self._slot_s = scenario.market.slot_s
@@ -228,9 +228,7 @@ class World:
             entering[link.child, link.name] = rest_j[link.child]
         return entering
 
-    def _outside_j(
-        self, entering: Mapping[tuple[str, str], int], devices: Mapping[str, DeviceEnergy]
-    ) -> int:
+    def _outside_j(self, entering: Mapping[tuple[str, str], int], devices: Mapping[str, DeviceEnergy]) -> int:
         """What comes from outside at the slack: all that leaves the bus less what its other devices give."""
         slack = self._scenario.slack
         leaving = sum(energy for (bus, _), energy in entering.items() if bus == slack)

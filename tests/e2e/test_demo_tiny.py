@@ -16,15 +16,48 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "scenarios" / "tiny"
 COMMAND = (sys.executable, "-c", "from ioe_router.cli.main import main; main()", "demo")
-PROMISED = """
-scenario days nodes links slots slot_s wall_s cpu_s peak_rss_bytes grpc_messages grpc_bytes signatures_verified
-offers_received holds_attempted holds_refused rejected_hold_share_ppm reservations_committed epochs_per_slot
-energy_by_class_j delivered_j loss_j unserved_j optimum_unserved_j community_cost_micro utility_only_cost_micro
-optimum_cost_micro static_path_cost_micro cost_gap_ppm cost_gap_without_fees_ppm excess_loss_ppm
-scarcity_rent_micro loss_error_vs_ac_worst_slot_ppm loss_error_vs_ac_day_ppm voltage_violations
-voltage_min_micro_pu voltage_max_micro_pu overload_violations max_loading_ppm books_imbalance_j
-obligations_imbalance_micro
-""".split()
+PROMISED = [
+    "scenario",
+    "days",
+    "nodes",
+    "links",
+    "slots",
+    "slot_s",
+    "wall_s",
+    "cpu_s",
+    "peak_rss_bytes",
+    "grpc_messages",
+    "grpc_bytes",
+    "signatures_verified",
+    "offers_received",
+    "holds_attempted",
+    "holds_refused",
+    "rejected_hold_share_ppm",
+    "reservations_committed",
+    "epochs_per_slot",
+    "energy_by_class_j",
+    "delivered_j",
+    "loss_j",
+    "unserved_j",
+    "optimum_unserved_j",
+    "community_cost_micro",
+    "utility_only_cost_micro",
+    "optimum_cost_micro",
+    "static_path_cost_micro",
+    "cost_gap_ppm",
+    "cost_gap_without_fees_ppm",
+    "excess_loss_ppm",
+    "scarcity_rent_micro",
+    "loss_error_vs_ac_worst_slot_ppm",
+    "loss_error_vs_ac_day_ppm",
+    "voltage_violations",
+    "voltage_min_micro_pu",
+    "voltage_max_micro_pu",
+    "overload_violations",
+    "max_loading_ppm",
+    "books_imbalance_j",
+    "obligations_imbalance_micro",
+]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +103,7 @@ def test_a_run_writes_every_promised_figure(whole: tuple[Path, str, str]) -> Non
 
 
 def test_the_books_of_a_run_balance_to_the_joule_and_to_the_micro_unit(whole: tuple[Path, str, str]) -> None:
-    """Energy in equals delivered plus lost, obligations cancel, and every link and slot is settled by both ends."""
+    """Energy in equals delivered plus lost, obligations cancel, both ends settle every link and slot."""
     found = figures(whole[0])
     assert found["books_imbalance_j"] == 0
     assert found["obligations_imbalance_micro"] == 0
@@ -96,7 +129,7 @@ def test_trading_beats_the_utility_and_not_the_optimum(whole: tuple[Path, str, s
 
 
 def test_the_trades_of_a_run_are_written_down(whole: tuple[Path, str, str]) -> None:
-    """The house without solar buys solar energy of the other in the first slot, and all that is sold is listed."""
+    """The house without solar buys the other's in the first slot, and all that is sold is listed."""
     found = trades(whole[0])
     first = [t for t in found if t["slot_utc_s"] == "1465948800" and t["source_class"] == "solar"]
     assert {("house-a", "house-b")} <= {(t["seller"], t["buyer"]) for t in first}
@@ -111,7 +144,7 @@ def test_a_run_ends_with_a_table_and_a_page(whole: tuple[Path, str, str]) -> Non
 
 
 def test_the_others_go_on_when_a_router_is_killed(tmp_path: Path) -> None:
-    """SIGKILL in the middle of trading: the rest buy elsewhere, settle among themselves, and the report says so."""
+    """SIGKILL in the middle of trading: the rest buy elsewhere and settle, and the report says so."""
     done = run(str(TINY), "--out", str(tmp_path), "--nodes-in", "processes", "--kill", "house-a@1")
     assert done.returncode == 0, done.stderr
     found = figures(tmp_path)
@@ -133,7 +166,7 @@ def test_the_others_go_on_when_a_router_is_killed(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("vilage",), 'did you mean "village"'),
-        ((str(TINY), "--days", "day-2"), 'no day \'day-2\'; did you mean "day-1"'),
+        ((str(TINY), "--days", "day-2"), "no day 'day-2'; did you mean \"day-1\""),
         ((str(TINY), "--kill", "house-a"), "write BUS@SLOT"),
         ((str(TINY), "--kill", "house-a@1"), "add --nodes-in processes"),
         ((str(TINY), "--kill", "house-z@1", "--nodes-in", "processes"), "there is no bus 'house-z'"),
@@ -143,7 +176,7 @@ def test_the_others_go_on_when_a_router_is_killed(tmp_path: Path) -> None:
 def test_what_cannot_be_run_is_one_sentence(
     arguments: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
-    """A wrong name or a wish that cannot be met: one line on stderr, exit code 1, no traceback, no output folder."""
+    """A wrong name or a wish that cannot be met: one line on stderr, exit code 1, no traceback."""
     done = run(*arguments, "--out", str(tmp_path / "out"))
     assert done.returncode == 1
     assert sentence in done.stderr

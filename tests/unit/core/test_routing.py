@@ -358,7 +358,7 @@ def test_link_state_reaches_who_was_told_a_path_over_the_link() -> None:
     )
     net.node("a").routing.publish_link_state(link, slot, load)
     net.carry_out(net.node("a"), Outbox())
-    net.drain()
+    net.run(1_000)
     state = net.node("e").routing.link_state(link, slot)
     assert state is not None
     step_j = 20_000 * SLOT_S // 16
@@ -368,7 +368,7 @@ def test_link_state_reaches_who_was_told_a_path_over_the_link() -> None:
     other = net.link("a", "c")
     net.node("a").routing.publish_link_state(other, slot, load)
     net.carry_out(net.node("a"), Outbox())
-    net.drain()
+    net.run(1_000)
     assert net.node("c").routing.link_state(other, slot) is not None
     assert net.node("e").routing.link_state(other, slot) is None
     net.cut("d", "e")
@@ -379,13 +379,18 @@ def test_link_state_reaches_who_was_told_a_path_over_the_link() -> None:
 
 
 def test_link_states_are_conflated_and_rate_limited() -> None:
-    """Many changes within an interval cost two messages, the last of which says what is true."""
+    """Many changes at one moment cost one message, many within an interval two; the last says what is true."""
     net = Net((Wire("a", "b"), Wire("b", "c")))
     net.publish("c", offer())
     net.start()
     slot, link, node = offer().first_slot, net.link("b", "c"), net.node("b")
     full_j = 20_000 * SLOT_S
     for used in range(17):
+        if used == 9:
+            net.run(300)
+            state = net.node("a").routing.link_state(link, slot)
+            assert state is not None
+            assert (state.residual_up_j, state.seq) == (full_j // 2, 1)
         free_j = full_j - used * full_j // 16
         load = LinkLoad(net_flow=Flow.UP, net_energy_j=0, residual_down_j=0, residual_up_j=free_j)
         node.routing.publish_link_state(link, slot, load)
@@ -421,7 +426,7 @@ def test_states_of_ended_slots_are_forgotten() -> None:
     load = LinkLoad(net_flow=Flow.UP, net_energy_j=0, residual_down_j=0, residual_up_j=0)
     node.routing.publish_link_state(link, slot, load)
     net.carry_out(node, Outbox())
-    net.drain()
+    net.run(1_000)
     assert net.node("a").routing.link_state(link, slot) is not None
     net.now = Now(net.now.monotonic_ns, (slot + SLOT_S) * 1000)
     net.carry_out(net.node("a"), Outbox())

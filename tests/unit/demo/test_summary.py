@@ -85,7 +85,7 @@ def test_refused_holds_are_counted_by_reason_and_as_a_share(record: RunRecord) -
 
 
 def test_slots_with_a_dead_router_do_not_count_in_the_loss_error(record: RunRecord) -> None:
-    """After a death the books say nothing about the dead router's bus, so only the slots before are compared."""
+    """After a death the books say nothing about the dead router's bus: the slots before are compared."""
     dead = sample_run(load_scenario(TINY), deaths=True)
     day = dead.days[0]
     death = replace(day.deaths[0], slot=day.slots[1].slot)

@@ -131,5 +131,5 @@ def test_a_part_without_a_voltage_reference_is_refused(tiny: Scenario) -> None:
     links = tuple(
         replace(k, kind=ScenarioLinkKind.CONTROLLED) if k.name == "line-b" else k for k in tiny.links
     )
-    with pytest.raises(UsageError, match="house-b.*add a RADIAL link"):
+    with pytest.raises(UsageError, match=r"house-b.*add a RADIAL link"):
         world_of(replace(tiny, links=links))
