@@ -18,6 +18,7 @@ from ioe_router.adapters.attestation import AttestationFile, attest, countersign
 from ioe_router.adapters.certificates import parse_ca, pem
 from ioe_router.adapters.clock import Clock
 from ioe_router.adapters.dialler import Patience, Peer, Transport
+from ioe_router.adapters.journal import MemoryJournal
 from ioe_router.adapters.keystore import Operational, make_identity, make_operational
 from ioe_router.adapters.node import Host, Node
 from ioe_router.adapters.runner import Pace
@@ -52,6 +53,13 @@ KEEPALIVE_MS: Final = 20_000
 EPOCH: Final = 1
 _KEY_LIFETIME_S: Final = 2 * 86_400
 _RSS_UNIT: Final = 1024  # Linux counts in KiB
+
+
+class NoJournal(MemoryJournal):
+    """Keeps nothing: a node of the demo that dies does not come back."""
+
+    def append(self, record: bytes) -> None:
+        """Let go of the record."""
 
 
 class SeededEntropy:
@@ -160,6 +168,7 @@ class Member:
                 on_event=ledger.on_event,
                 apply=ledger.apply,
                 pace=self._pace,
+                journal=NoJournal(),
                 transport=Transport(keepalive_ms=KEEPALIVE_MS, patience=PATIENCE),
             ),
         )
