@@ -71,7 +71,7 @@ _FUSES_A: Final = (10, 16, 20, 25, 40, 50, 63, 80, 100, 125, 160, 200)
 _BINDING: Final = "line-13-14"  # sized for consumption only
 _VN_V: Final = 12_660
 _TIE_RATING_VA: Final = 150_000
-_TIE_FEE_MICRO_PER_KWH: Final = 1_000
+_TIE_FEE_MICRO_PER_KWH: Final = 0  # as in the reference experiment: no tolls
 _TIE_LOSS_PPM: Final = 2_000
 _SIZING: Final = 1.15  # firm demand with its losses, forecast errors and some growth
 _LOAD_FORECAST_ERROR_PPM: Final = 50_000
@@ -85,7 +85,7 @@ DESCRIPTION: Final = (
     "of the loads are those of pandapower's case33bw. Set by this project: every load peaks at "
     "half its value in the case, with a shape taken from SimBench; the five open lines are ties "
     "with a series power-flow controller that handles a tenth of what passes it and so loses 0.2 "
-    "percent, 150 kVA each, 0.1 ct/kWh; sections are limited by high-voltage fuses of standard "
+    "percent, 150 kVA each, without a fee; sections are limited by high-voltage fuses of standard "
     "ratings, and the one between buses 13 and 14 is too small for the solar plants behind it at "
     "noon; eight solar plants of 4.4 MW peak at 4 to 5.4 ct, two cogeneration plants of 250 kW at 16 and "
     "19 ct, three batteries of 2.5 MWh together, three flexible loads that bid 12 to 22 ct; retail "

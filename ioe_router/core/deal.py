@@ -42,6 +42,7 @@ class Deal:
     pending: dict[ReservationKey, Source] = field(default_factory=dict)
     excluded: set[Source] = field(default_factory=set)
     correction: bool = False  # made after the provisional gate: correction or repair; others end there
+    asking: bool = False  # HOLDs are going out just now
     done: bool = False
 
     @property

@@ -20,6 +20,7 @@ from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import Booked, HoldAnswered, TradeProgress, Unbooked
 from ioe_router.core.gates import Phase, effective_band, phase_of
 from ioe_router.core.hold_path import HoldPath
+from ioe_router.core.hop import PRICE_MOST
 from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
@@ -27,7 +28,7 @@ from ioe_router.core.planner import Allocation, Plan
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Sealer
-from ioe_router.model.errors import ErrorCode
+from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import RESERVATION_ID_BYTES, ReservationId
 from ioe_router.model.parameters import NO_BAND
 from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
@@ -37,6 +38,7 @@ from ioe_router.model.slot import Slot
 ROUNDS = 4  # plans per band and want
 STARTS = 8  # random starts inside a band
 SALT_BYTES = 8
+PRIORITY_MAX = 7
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
 
 
@@ -69,7 +71,8 @@ class TradeDesk:
     # --- wants
 
     def trade(self, trade: Trade, now: Now, out: Outbox) -> None:
-        """A new want, or other figures for one with the same number."""
+        """A new want, or other figures for an old one. UsageError: one that no HOLD can state."""
+        _check(trade, self._config.parameters.slot_s)
         deal = self._deals.get(trade.trade_no)
         if deal is None or deal.trade.slot != trade.slot:
             deal = self._deals[trade.trade_no] = Deal(trade)
@@ -80,7 +83,7 @@ class TradeDesk:
     def _schedule(self, deal: Deal, now: Now, out: Outbox) -> None:
         """When to look at a want next; ends it when nothing can come any more."""
         deal.next_ns = None
-        if deal.done or deal.pending:
+        if deal.done or deal.pending or deal.asking:
             return
         if deal.open_j == 0:
             self._finish(deal, ErrorCode.UNSPECIFIED, out)
@@ -177,8 +180,10 @@ class TradeDesk:
             deal.band, deal.rounds = band, 0
             deal.excluded.clear()
         deal.rounds += 1
+        deal.asking = True  # an answer at once must not end the want between two HOLDs
         for allocation in self._plan(deal, band):
             self._hold(deal, allocation, band, now, out)
+        deal.asking = False
         if not deal.pending:
             deal.rounds = ROUNDS
             self._schedule(deal, now, out)
@@ -366,3 +371,13 @@ def _now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:
     return candidate.is_open(floor) and probe.affordable(
         candidate, allocation.energy_j, candidate.paid(floor)
     )
+
+
+def _check(trade: Trade, slot_s: int) -> None:
+    limits = (trade.price_limit_micro_per_kwh, trade.default_limit_micro_per_kwh or 0)
+    if trade.slot % slot_s:
+        raise UsageError(f"slot {trade.slot} of a want is not aligned; use a multiple of {slot_s} s")
+    if trade.energy_j < 0 or not 0 <= trade.priority <= PRIORITY_MAX:
+        raise UsageError("a want has energy of at least 0 J and a priority from 0 to 7")
+    if any(abs(limit) > PRICE_MOST for limit in limits):
+        raise UsageError(f"a price limit is beyond {PRICE_MOST} micro-units per kWh; give a nearer one")

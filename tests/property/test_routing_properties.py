@@ -80,7 +80,8 @@ def test_the_order_of_paths_is_total(found: list[Path], data: st.DataObject) -> 
 
 def lived(edges: list[tuple[tuple[str, str], int]], script: list[tuple[object, ...]]) -> Net:
     """A net after a life of cuts, repairs, offers and withdrawals."""
-    wires = tuple(Wire(a, b, r_micro_ohm=r) for (a, b), r in edges)
+    # every fee its own power of two: no two ranks are equal, so no choice is left to a hash
+    wires = tuple(Wire(a, b, r_micro_ohm=r, fee=1_000 + 2**index) for index, ((a, b), r) in enumerate(edges))
     net = Net(wires)
     net.start()
     for step in script:
