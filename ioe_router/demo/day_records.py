@@ -11,6 +11,7 @@ from ioe_router.demo.slot_records import ended_because, paid_micro, slot_records
 from ioe_router.demo.tally import Packet, Tally, tally
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.routing import Direction
+from ioe_router.scenario.model import Scenario
 
 
 def day_record(facts: DayFacts) -> tuple[DayRecord, Tally]:
@@ -118,7 +119,7 @@ def _death(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...], bus: st
         bus=bus,
         slot=next(slot.slot for slot in slots if slot.slot * MS_PER_S > at_ms),
         offers_lost=_own_offers_lost(found, bus, at_ms),
-        nodes_cut_off=_cut_off(facts, found, bus, at_ms),
+        nodes_cut_off=cut_off(facts, bus),
         reservations_lost=len({reservation for reservation, _ in lost}),
         energy_lost_j=energy_j,
         energy_repaired_j=_repaired_j(found, lost, at_ms),
@@ -167,13 +168,22 @@ def _own_offers_lost(found: Tally, dead: str, at_ms: int) -> tuple[str, ...]:
     )
 
 
-def _cut_off(facts: DayFacts, found: Tally, dead: str, at_ms: int) -> tuple[str, ...]:
-    """Whose origins the node at the slack lost together with the dead one: what lay behind it."""
-    slack = facts.plan.scenario.slack
-    slot_ms = facts.plan.scenario.market.slot_s * MS_PER_S
-    gone = {
-        found.buses[lost.origin]
-        for said, lost in found.origins_lost
-        if said.bus == slack and at_ms <= said.at_ms < at_ms + slot_ms
-    }
-    return tuple(sorted(gone - {dead}))
+def cut_off(facts: DayFacts, dead: str) -> tuple[str, ...]:
+    """Whom no live routers join to the utility any more; with the utility's dead, to most of the others."""
+    scenario, at_ms = facts.plan.scenario, facts.killed_at_ms[dead]
+    gone = {bus for bus, killed_ms in facts.killed_at_ms.items() if killed_ms <= at_ms}
+    parts = _parts(scenario, gone)
+    kept = next((part for part in parts if scenario.slack in part), None) or max(
+        parts, key=len, default=set()
+    )
+    return tuple(bus.name for bus in scenario.buses if bus.name not in kept | gone)
+
+
+def _parts(scenario: Scenario, gone: set[str]) -> list[set[str]]:
+    """What is left of the net without some buses, in connected parts."""
+    parts = [{bus.name} for bus in scenario.buses if bus.name not in gone]
+    for link in scenario.links:
+        ends = [part for part in parts if {link.parent, link.child} & part]
+        if not {link.parent, link.child} & gone and len(ends) > 1:
+            parts = [part for part in parts if part not in ends] + [set().union(*ends)]
+    return parts

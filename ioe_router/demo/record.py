@@ -131,7 +131,7 @@ class DeathRecord:
     bus: str
     slot: int  # the slot that was being traded
     offers_lost: tuple[str, ...]  # the dead router's own offers that nobody can reach any more
-    nodes_cut_off: tuple[str, ...]  # whose offers nobody can reach any more, because they lay behind it
+    nodes_cut_off: tuple[str, ...]  # no live routers join them to the utility any more
     reservations_lost: int
     energy_lost_j: int
     energy_repaired_j: int  # bought by the same nodes for the same slots after the loss
