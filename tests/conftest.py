@@ -1,6 +1,6 @@
 """Shared test settings: the gate runs the same examples every time, the hunt looks for new ones.
 
-    HYPOTHESIS_PROFILE=hunt make test PYTEST_ARGS="tests/property"
+HYPOTHESIS_PROFILE=hunt make test PYTEST_ARGS="tests/property"
 """
 
 from __future__ import annotations
