@@ -15,7 +15,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
             --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check static fmt fmt-check lint types layers spec-lint \
+.PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
         proto proto-check vectors fsm lock clean
 
 help: ## list the targets
@@ -75,6 +75,11 @@ proto-check: $(READY) ## lint proto/, compare with the last release, check that 
 
 vectors: $(READY) ## regenerate interop/vectors (look at the diff before you commit it)
 	@$(PY) tools/gen_vectors.py
+
+spec: $(READY) ## rewrite the generated parts of SPEC.md (tables, worked example, appendices)
+	@$(PY) tools/render_spec.py
+	@$(PY) tools/render_fsm.py
+	@$(PY) tools/spec_appendices.py
 
 fsm: $(READY) ## redraw docs/fsm from the transition tables
 	@$(PY) tools/render_fsm.py
