@@ -43,7 +43,7 @@ class Timers:
     hold_ms: int = 45_000
     hold_step_ms: int = 1_000  # what each hop takes off
     commit_retry_ms: int = 2_000
-    link_state_ms: int = 5_000  # at most one update per link and interval
+    link_state_ms: int = 2_000  # at most one update per link and interval
     advert_ms: int = 500  # batching of improvements; reductions go at once
     path_lifetime_s: int = 172_800
     offer_lifetime_max_s: int = 86_400

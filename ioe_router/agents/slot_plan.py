@@ -3,14 +3,12 @@
 1. Own fuel-free energy serves the own firm load (and the loss supply of the
    node's link ends), then planned charging, then flexible loads that value it
    more than others would; planned battery discharge serves firm load, too.
-2. What is missing is wanted: firm load up to a fair price for community
-   energy, and at almost any price on the default route; flexible loads and
-   charging up to their own value.
+2. What is missing is wanted: firm load up to the price of the default route,
+   and at almost any price on that; flexible loads and charging up to their own
+   value.  Bids are true values: the descending clock serves the highest first,
+   with energy and with room on the links.
 3. What is left is offered: each source at its marginal cost, battery energy at
    what keeping it would be worth.  What nobody takes is sold to DEMAND offers.
-
-A fair price is what the next kWh would cost the area, with a margin: where
-there is plenty, nobody has to bid up to the utility's tariff to be served.
 """
 
 from __future__ import annotations
@@ -35,7 +33,6 @@ class ProsumerPolicy:
 
     price_cap_micro_per_kwh: int  # most to pay for firm load when there is no default route
     default_margin_ppm: int = 60_000  # delivered price of the default route above its ask, at most
-    fair_margin_ppm: int = 400_000  # what firm load bids above the area's marginal price
     sources: tuple[SourceClass, ...] = ()
     carbon_max_mg_per_kwh: int | None = None
     offer_lifetime_s: int = 3_600
@@ -220,13 +217,11 @@ class SlotPlanner:
         return wants
 
     def _want_firm(self, slot: Slot, missing_j: int, left: dict[str, int], default_ask: int | None) -> Trade:
-        """Firm load: up to a fair price, or an own fuelled source's; at any price on the default route."""
+        """Firm load: up to what the default route (or an own fuelled source) costs; that one at any price."""
         cap = self._policy.price_cap_micro_per_kwh
         limit = cap
         if default_ask is not None:
-            delivered = default_ask * (PPM + self._policy.default_margin_ppm) // PPM
-            fair = self._worth(slot, default_ask) * (PPM + self._policy.fair_margin_ppm) // PPM
-            limit = min(cap, delivered, fair)
+            limit = min(cap, default_ask * (PPM + self._policy.default_margin_ppm) // PPM)
         own = [
             s.price_micro_per_kwh for s in self._devices.sources if s.fuelled and left[s.name] >= missing_j
         ]

@@ -76,14 +76,17 @@ class LinkHint:
     net_j: int
     room_down_j: int
     room_up_j: int
+    lost_j: int = 0  # L_int of the net flow, kept because every candidate over the link asks for it
 
     def room(self, flow: Flow) -> int:
         """Room in one direction."""
         return self.room_down_j if flow is Flow.DOWN else self.room_up_j
 
-    def take(self, energy_j: int, flow: Flow) -> None:
+    def take(self, energy_j: int, hop: Hop) -> None:
         """Count a step of the plan."""
+        flow = hop.flow
         self.net_j += signed(energy_j, flow)
+        self.lost_j = hop.model.loss_j(self.net_j)
         if flow is Flow.DOWN:
             self.room_down_j -= energy_j
         else:
@@ -94,7 +97,8 @@ def delivered_price(candidate: Candidate, energy_j: int, hints: dict[LinkId, Lin
     """Estimated price at the own port of `energy_j` more over the path, from price `ask` at its origin."""
     lost = fees = 0
     for hop in candidate.hops:
-        lost += hop.model.increment_j(hints[hop.link].net_j, energy_j, hop.flow)
+        hint = hints[hop.link]
+        lost += hop.model.loss_j(hint.net_j + signed(energy_j, hop.flow)) - hint.lost_j
         fees += hop.fee_micro_per_kwh
     if candidate.offer.direction is Direction.SUPPLY:
         return (ask * (energy_j + lost)) // energy_j + fees
@@ -119,7 +123,8 @@ class Plan:
         for candidate in candidates:
             for hop in candidate.hops:
                 if hop.link not in self._hints:
-                    self._hints[hop.link] = hint_of(hop)
+                    hint = self._hints[hop.link] = hint_of(hop)
+                    hint.lost_j = hop.model.loss_j(hint.net_j)
         self._left: dict[tuple[bytes, int], int] = {}
         for candidate in candidates:
             self._left[_source(candidate)] = candidate.available_j
@@ -180,7 +185,7 @@ class Plan:
         if taken:
             self._left[source] -= taken
             for hop in candidate.hops:
-                self._hints[hop.link].take(taken, hop.flow)
+                self._hints[hop.link].take(taken, hop)
             allocation = self.taken.setdefault(i, Allocation(candidate, 0))
             allocation.energy_j += taken
         return taken

@@ -7,11 +7,13 @@ after its network is gone, so that the routers never wait for a solver.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -24,6 +26,7 @@ from ioe_router.demo.record import DayRecord, RunRecord, RunTotals
 from ioe_router.model.errors import UsageError
 from ioe_router.scenario.model import Scenario
 
+GC_THRESHOLD: Final = (100_000, 20, 50)
 _RSS_UNIT: Final = 1024  # Linux counts in KiB
 
 
@@ -119,4 +122,18 @@ async def _run_day(options: Options, day: int, progress: Progress) -> DayFacts:
         kills=options.kills if day == options.days[0] else (),
     )
     fleet: Fleet = LocalFleet(options.scenario) if options.nodes_in is NodesIn.ONE_PROCESS else ProcessFleet()
-    return await Coordinator(plan, fleet, lambda over, doing: progress(whole.label, over, slots, doing)).run()
+    with _rare_collections():
+        coordinator = Coordinator(plan, fleet, lambda over, doing: progress(whole.label, over, slots, doing))
+        return await coordinator.run()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cyclic garbage rarely: routers hold a million small values and make next to no cycles."""
+    before = gc.get_threshold()
+    gc.set_threshold(*GC_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()

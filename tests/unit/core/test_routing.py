@@ -380,7 +380,7 @@ def test_link_state_reaches_who_was_told_a_path_over_the_link() -> None:
 
 def test_link_states_are_conflated_and_rate_limited() -> None:
     """Many changes at one moment cost one message, many in an interval two; the last says what is true."""
-    net = Net((Wire("a", "b"), Wire("b", "c")))
+    net = Net((Wire("a", "b"), Wire("b", "c")), timers=Timers(keepalive_ms=0, link_state_ms=1_000))
     net.publish("c", offer())
     net.start()
     slot, link, node = offer().first_slot, net.link("b", "c"), net.node("b")
