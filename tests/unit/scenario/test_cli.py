@@ -73,6 +73,9 @@ def test_faults_are_one_sentence(arguments: tuple[str, ...], words: str) -> None
 
 def test_import_writes_a_folder_and_overwrites_none(tmp_path: Path) -> None:
     """`import simbench` writes a valid folder once and refuses to write over it."""
+    pytest.importorskip(
+        "simbench", reason="not run: simbench (91 MB of grids) is missing; pip install 'ioe-router[import]'"
+    )
     out = tmp_path / "village"
     arguments = ("import", "simbench", "1-LV-rural1--1-sw", "--days", "2016-06-15", "--out", str(out))
     assert run(*arguments).exit_code == 0

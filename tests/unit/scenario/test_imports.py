@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import csv
+import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from ioe_router.scenario.simbench_import import find_day, import_simbench, load_
 Untyped: TypeAlias = Any  # nets of pandapower
 CODE = "1-LV-rural1--1-sw"
 HOUR_S = 3_600
+needs_simbench = pytest.mark.skipif(
+    importlib.util.find_spec("simbench") is None,
+    reason="not run: simbench (91 MB of grids) is missing; pip install 'ioe-router[import]'",
+)
 
 
 def stamps_of_2016() -> list[str]:
@@ -97,6 +102,7 @@ def village() -> Village:
     return Village(net, profiles, import_simbench(CODE, ["2016-01-15", "2016-06-15"]))
 
 
+@needs_simbench
 def test_simbench_import_is_a_valid_scenario(village: Village, tmp_path: Path) -> None:
     """What is imported can be written and read, and has every element of the net."""
     write_scenario(village.scenario, tmp_path)
@@ -111,6 +117,7 @@ def test_simbench_import_is_a_valid_scenario(village: Village, tmp_path: Path) -
     }
 
 
+@needs_simbench
 def test_simbench_profiles_are_in_watts_and_in_utc(village: Village) -> None:
     """Noon of 15 June in UTC+2 is row 10 of the UTC day; power is SimBench's in watts."""
     june = village.scenario.days[1]
@@ -123,6 +130,7 @@ def test_simbench_profiles_are_in_watts_and_in_utc(village: Village) -> None:
     assert load.q_var[slot] == round(village.profiles["load", "q_mvar"][0].iloc[noon] * 1e6)
 
 
+@needs_simbench
 @pytest.mark.parametrize(("day_index", "hour"), [(0, 18), (1, 13)])
 def test_converted_village_agrees_with_pandapower(village: Village, day_index: int, hour: int) -> None:
     """Voltages and losses of the converted grid are pandapower's, with its tap changer at work.
@@ -155,6 +163,7 @@ def test_converted_village_agrees_with_pandapower(village: Village, day_index: i
     assert physics.loss_w == pytest.approx(loss_w, rel=5e-3)
 
 
+@needs_simbench
 def test_unknown_simbench_code_is_refused() -> None:
     """A code that SimBench does not have is one clear sentence."""
     with pytest.raises(ScenarioError, match="no grid of this code"):
@@ -175,6 +184,7 @@ def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
         import_simbench(CODE, ["2016-01-15"])
 
 
+@needs_simbench
 @pytest.mark.slow
 def test_bundled_folders_are_what_the_script_makes(tmp_path: Path) -> None:
     """Running tools/make_scenarios.py gives the committed folders byte for byte."""
