@@ -24,6 +24,7 @@ from ioe_router.agents.assets import PPM, Battery
 from ioe_router.core.loss import J_PER_KWH
 
 LEVELS = 48
+PARTS = 12  # equal parts of the full power that are tried beside the kinks
 KINK_PARTS = 5  # a step of the supply curve counts when the next price is a fifth higher
 
 
@@ -99,13 +100,21 @@ class StoragePlanner:
         slot, area = self._area.slots[index], self._area
         return {
             change: cost_micro(slot, self._port_j(change), area.peak_j, area.loss_at_peak_ppm)
+            + self._haste_micro(slot, change)
             for change in self._changes(slot)
         }
+
+    def _haste_micro(self, slot: AreaSlot, change_j: int) -> int:
+        """What moving the energy at once loses on the way: grows with its square, so that slow is cheaper."""
+        lost_j = change_j * change_j * self._area.loss_at_peak_ppm // (PPM * max(1, self._power_j))
+        return slot.retail_micro_per_kwh * lost_j // J_PER_KWH
 
     def _changes(self, slot: AreaSlot) -> list[int]:
         up = self._stored_by(self._power_j)
         down = -self._stored_by(-self._power_j)
-        parts = [up * i // 6 for i in range(1, 7)] + [-down * i // 6 for i in range(1, 7)]
+        parts = [
+            sign * most * i // PARTS for sign, most in ((1, up), (-1, down)) for i in range(1, PARTS + 1)
+        ]
         kinks = (self._stored_by(at_j - slot.demand_j) for at_j in _kinks(slot))
         return sorted({0, *parts, *(change for change in kinks if -down <= change <= up)})
 

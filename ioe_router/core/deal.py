@@ -11,14 +11,15 @@ from ioe_router.core.reservation import ReservationKey
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.slot import Slot
 
+OfferKey = tuple[NodeId, int]
 Source = tuple[NodeId, int, PathHash]  # origin, offer number, path
 
 
 class Market(Protocol):
     """What the desk asks the routing side."""
 
-    def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
-        """Offers over paths that may serve the want."""
+    def candidates(self, trade: Trade, excluded: set[Source], spent: dict[OfferKey, int]) -> list[Candidate]:
+        """Offers over paths that may serve the want; an offer in `spent` only from a newer version on."""
         ...
 
     def plan(self, slot: Slot, candidates: list[Candidate], salt: bytes = b"") -> Plan:
@@ -40,7 +41,8 @@ class Deal:
     band: int = -1  # band of the rounds so far
     rounds: int = 0
     pending: dict[ReservationKey, Source] = field(default_factory=dict)
-    excluded: set[Source] = field(default_factory=set)
+    excluded: set[Source] = field(default_factory=set)  # in this band: a link on the way was full
+    spent: dict[OfferKey, int] = field(default_factory=dict)  # sold out at this version (seq)
     correction: bool = False  # made after the provisional gate: correction or repair; others end there
     asking: bool = False  # HOLDs are going out just now
     done: bool = False

@@ -8,7 +8,7 @@ link hints) and of the hops (the way on from a label).
 from __future__ import annotations
 
 from ioe_router.config import RouterConfig
-from ioe_router.core.deal import Source
+from ioe_router.core.deal import OfferKey, Source
 from ioe_router.core.hold_path import Onward
 from ioe_router.core.inputs import Trade
 from ioe_router.core.loss import LinkModel, signed
@@ -37,7 +37,7 @@ class RibMarket:
         self._attestations: dict[LinkId, LinkAttestation] = {}
         self._hops: dict[PathHash, tuple[Hop, ...]] = {}  # a path never changes under its hash
 
-    def candidates(self, trade: Trade, excluded: set[Source]) -> list[Candidate]:
+    def candidates(self, trade: Trade, excluded: set[Source], spent: dict[OfferKey, int]) -> list[Candidate]:
         """Every offer with energy in the slot that the want's policy allows, over every path to it."""
         found: list[Candidate] = []
         for sealed in self._routing.offers(trade.direction):
@@ -45,6 +45,8 @@ class RibMarket:
             limit = self._limit(trade, offer)
             run = ask_at(offer, trade.slot, self._config.parameters.slot_s)
             if limit is None or run is None or not run.energy_j or offer.origin == self._config.node:
+                continue
+            if spent.get((offer.origin, offer.offer_no), -1) >= offer.seq:
                 continue
             found.extend(
                 Candidate(

@@ -127,7 +127,7 @@ class TradeDesk:
         offers may still come.
         """
         parameters = self._config.parameters
-        candidates = self._market.candidates(deal.trade, set())
+        candidates = self._market.candidates(deal.trade, set(), deal.spent)
         plan = self._market.plan(deal.trade.slot, candidates)
         for band in range(first, parameters.bands):
             floor = parameters.floor_of(band)
@@ -195,7 +195,7 @@ class TradeDesk:
             need_j = min(need_j, self._own_free_j(deal))
         if need_j == 0:
             return []
-        candidates = self._market.candidates(deal.trade, deal.excluded)
+        candidates = self._market.candidates(deal.trade, deal.excluded, deal.spent)
         probe = self._market.plan(deal.trade.slot, candidates)
         floor = self._config.parameters.floor_of(band)
         plan = self._market.plan(deal.trade.slot, candidates, self._entropy.token(SALT_BYTES))
@@ -253,7 +253,7 @@ class TradeDesk:
         asked_j = sum(item.energy_j for item in record.core.body.items)
         self._report_answer(deal, record, refuse, asked_j, granted_j, out)
         if granted_j < asked_j:
-            deal.excluded.add(deal.pending[record.key])
+            self._exclude(deal, record, refuse)
         if refuse is not None:
             self._drop(deal, record, now, out)
         elif granted_j == 0 or deal.done:
@@ -261,6 +261,14 @@ class TradeDesk:
         else:
             self._keep_own(deal, record, granted_j)
             self._commits.start(record, tuple(record.granted), now, out)
+
+    def _exclude(self, deal: Deal, record: Reservation, refuse: Refuse | None) -> None:
+        """Do not run for the same thing again: an offer that is sold out, or else the path that was full."""
+        origin, offer_no, path = deal.pending[record.key]
+        if refuse is not None and refuse.code is ErrorCode.NO_ENERGY:
+            deal.spent[origin, offer_no] = record.core.body.offer_seq
+        else:
+            deal.excluded.add((origin, offer_no, path))
 
     def _report_answer(
         self,
