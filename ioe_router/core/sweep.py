@@ -66,6 +66,7 @@ class _Run:
     done: bool = False
     below: dict[LinkId, EndEnergy] = field(default_factory=dict)  # per child link, of this round
     lost_j: dict[LinkId, int] = field(default_factory=dict)  # per own link, once done
+    spare_j: int = 0  # loss supply that the round before found too much: it stays with the devices
 
 
 class Sweeps:
@@ -233,7 +234,7 @@ class Sweeps:
 
     def _drawn_here(self, run: _Run) -> EndEnergy:
         """What the node takes from its bus: its devices, less what CONTROLLED ports bring in."""
-        active_j = devices_import_j(run.booked)
+        active_j = devices_import_j(run.booked) + run.spare_j
         for port in self._zone.controlled:
             sums = run.booked.get(port.link)
             if sums is not None:
@@ -282,6 +283,7 @@ class Sweeps:
             if self._zone.is_live(port.neighbor):
                 self._post(port.neighbor, self._sealer.seal(body).envelope, out)
         if run.round < ROUNDS:
+            run.spare_j = max(0, -self._uncovered_j(run, dict(self._swept_below(run))))
             run.round += 1
             self._begin_round(run, now, out)
         else:
@@ -291,7 +293,17 @@ class Sweeps:
     # ------------------------------------------------------------ the end
 
     def _conclude(self, run: _Run, out: Outbox) -> None:
-        below = tuple(
+        below = self._swept_below(run)
+        out.emit(SlotSwept(slot=run.slot, voltage_micro_pu=run.voltage_micro_pu, loss_j=below))
+        if not self._in_band(run.voltage_micro_pu):
+            out.emit(VoltageOutOfBand(slot=run.slot, voltage_micro_pu=run.voltage_micro_pu))
+        open_j = self._uncovered_j(run, dict(below))
+        if open_j:
+            out.emit(LossCorrection(slot=run.slot, short=open_j > 0, energy_j=abs(open_j)))
+
+    def _swept_below(self, run: _Run) -> tuple[tuple[LinkId, int], ...]:
+        """Loss of each child link by the figures of this round."""
+        return tuple(
             (
                 port.link,
                 distflow.swept_loss_j(
@@ -300,12 +312,6 @@ class Sweeps:
             )
             for port in self._zone.children
         )
-        out.emit(SlotSwept(slot=run.slot, voltage_micro_pu=run.voltage_micro_pu, loss_j=below))
-        if not self._in_band(run.voltage_micro_pu):
-            out.emit(VoltageOutOfBand(slot=run.slot, voltage_micro_pu=run.voltage_micro_pu))
-        open_j = self._uncovered_j(run, dict(below))
-        if open_j:
-            out.emit(LossCorrection(slot=run.slot, short=open_j > 0, energy_j=abs(open_j)))
 
     def _in_band(self, voltage_micro_pu: int) -> bool:
         p = self._config.parameters

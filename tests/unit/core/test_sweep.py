@@ -219,7 +219,7 @@ def test_both_ends_find_the_same_loss_and_buy_half_of_it() -> None:
 
 
 def test_energy_that_is_supplied_already_is_not_bought_again() -> None:
-    """A supply above a node's halves comes back as energy to sell, to the joule."""
+    """A supply above a node's halves comes back, less what its own use then loses on the way."""
     net = Net(TREE)
     net.start()
     booked = book(net, DRAWS, {})
@@ -239,7 +239,8 @@ def test_energy_that_is_supplied_already_is_not_bought_again() -> None:
     ]
     net.sweep(booked)
     (event,) = net["b"].events_of(LossCorrection)
-    assert (event.short, event.energy_j) == (False, 7_000)
+    assert not event.short
+    assert 7_000 - 70 < event.energy_j < 7_000  # b draws it: a little more is lost, below 1 % here
 
 
 def test_a_dead_child_counts_with_what_is_booked() -> None:
