@@ -34,44 +34,25 @@ class Timetable:
     final_gate_s: int
 
 
-TIMETABLES: Final = {
-    300: Timetable(
-        offer_s=270,
-        open_s=240,
-        band_s=5,
-        provisional_gate_s=150,
-        sweep_level_s=1,
-        correction_s=80,
-        final_gate_s=45,
-    ),
-    900: Timetable(
-        offer_s=660,
-        open_s=600,
-        band_s=10,
-        provisional_gate_s=420,
-        sweep_level_s=1,
-        correction_s=240,
-        final_gate_s=120,
-    ),
-    1800: Timetable(
-        offer_s=660,
-        open_s=600,
-        band_s=10,
-        provisional_gate_s=420,
-        sweep_level_s=1,
-        correction_s=240,
-        final_gate_s=120,
-    ),
-    3600: Timetable(
-        offer_s=660,
-        open_s=600,
-        band_s=10,
-        provisional_gate_s=420,
-        sweep_level_s=1,
-        correction_s=240,
-        final_gate_s=120,
-    ),
-}
+_SHORT: Final = Timetable(
+    offer_s=270,
+    open_s=240,
+    band_s=5,
+    provisional_gate_s=150,
+    sweep_level_s=1,
+    correction_s=80,
+    final_gate_s=45,
+)
+_LONG: Final = Timetable(
+    offer_s=660,
+    open_s=600,
+    band_s=10,
+    provisional_gate_s=420,
+    sweep_level_s=1,
+    correction_s=240,
+    final_gate_s=120,
+)
+TIMETABLES: Final = {300: _SHORT, 900: _LONG, 1800: _LONG, 3600: _LONG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
