@@ -18,7 +18,7 @@ from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, LinkKind, OperationalKey
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
-from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, node_id_of, object_id_of
+from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, object_id_of
 
 CLOCK_TOLERANCE_S = 60
 
@@ -114,11 +114,6 @@ class Evidence:
         """The configured attestation of the link to a neighbour, once it has been verified."""
         object_id = self._own_links.get(neighbor)
         return None if object_id is None else self._attestations.get(object_id)
-
-
-def owner_of(sealed: Sealed[OperationalKey]) -> NodeId:
-    """The node that an operational key belongs to."""
-    return node_id_of(sealed.body.identity_key)
 
 
 class Prerequisites:

@@ -118,12 +118,6 @@ class LinkModel:
         copper = loss.r_micro_ohm * reactive_vars * reactive_vars
         return _ceil(iron, 1000 * loss.vn_mv**2) + _ceil(copper, loss.planning_mv**2 * self.slot_s)
 
-    def marginal_ppm(self, net_j: int, flow: Flow) -> int:
-        """L' of the next joule in the sense of `flow`, parts per million; negative against the net flow."""
-        forward = signed(net_j, flow)
-        slope = (self.linear if forward >= 0 else -self.linear) + 2 * self.square * forward
-        return slope * PPM // self.scale
-
     def loss_share_ppm(self, energy_j: int) -> int:
         """Loss of `energy_j` alone on the link, parts per million of it, rounded up."""
         return _ceil(self.loss_j(energy_j) * PPM, energy_j) if energy_j else 0

@@ -202,11 +202,6 @@ class OfferTable:
         record = self._records.get(key[0], {}).get(key[1])
         return record.offer if record is not None and record.heard else None
 
-    def of_target(self, target: Target) -> tuple[Sealed[Offer], ...]:
-        """The offers of one origin in one direction that are alive."""
-        offers = (self.get((target[0], number)) for number in self._records.get(target[0], ()))
-        return tuple(o for o in offers if o is not None and o.body.direction is target[1])
-
     def alive(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
         """All offers of a direction that are alive, in order of arrival of their origins."""
         return tuple(

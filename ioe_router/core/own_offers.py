@@ -127,11 +127,6 @@ def _append(runs: list[OfferRun], energy_j: int, price: int) -> None:
         runs.append(OfferRun(slots=1, energy_j=energy_j, price_micro_per_kwh=price))
 
 
-def is_empty(runs: tuple[OfferRun, ...]) -> bool:
-    """Nothing left to offer in any slot."""
-    return not any(run.energy_j for run in runs)
-
-
 def ask_at(offer: Offer, slot: Slot, slot_s: int) -> OfferRun | None:
     """What a received offer says about a slot."""
     return run_at(offer.runs, offer.first_slot_utc_s, slot, slot_s)
