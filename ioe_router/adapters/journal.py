@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ioe_router.adapters.files import sync_directory
+from ioe_router.core.effects import Persist
 from ioe_router.model.errors import UsageError
 
 MAGIC: Final = b"IOEJ\x01"
@@ -30,7 +31,7 @@ class Journal(Protocol):
 
     instant: bool
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: Persist) -> None:
         """Add a record, durable after the next `sync`."""
         ...
 
@@ -49,10 +50,10 @@ class MemoryJournal:
     instant = True
 
     def __init__(self) -> None:
-        self.records: list[bytes] = []
+        self.records: list[Persist] = []
         self.syncs = 0
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: Persist) -> None:
         """Add a record."""
         self.records.append(record)
 
@@ -86,9 +87,10 @@ class FileJournal:
                 f"journal {path} cannot be opened ({error.strerror}); check its directory"
             ) from error
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: Persist) -> None:
         """Add a record, durable after the next `sync`. UsageError when the disk is full."""
-        view = memoryview(_HEAD.pack(len(record), zlib.crc32(record)) + record)
+        content = record.record or b""
+        view = memoryview(_HEAD.pack(len(content), zlib.crc32(content)) + content)
         try:
             while view:
                 view = view[os.write(self._file, view) :]

@@ -190,12 +190,12 @@ class Runner:
         for effect in effects:
             if isinstance(effect, Persist):
                 if not durable:
-                    await self._persist([e.record for e in effects if isinstance(e, Persist)])
+                    await self._persist([e for e in effects if isinstance(e, Persist)])
                     durable = True
             else:
                 self._carry_out_one(effect, now)
 
-    async def _persist(self, records: list[bytes]) -> None:
+    async def _persist(self, records: list[Persist]) -> None:
         for record in records:
             self._journal.append(record)
         self.tally.barriers += 1

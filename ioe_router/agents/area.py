@@ -4,7 +4,7 @@ Grid operators publish, day-ahead, how much load they expect and how much of
 which source is registered.  From that an agent can tell what energy will cost
 at the margin, though it knows nobody's books: fill the expected demand from
 the cheapest source up, the utility covers the rest, surplus goes to the
-feed-in tariff.  `cost_micro` is the cost of doing so for a given demand, and
+feed-in tariff.  `cost_of` is the cost of doing so for a given demand, and
 rises faster with demand because losses do.
 """
 
@@ -46,8 +46,11 @@ class AreaForecast:
         return index if 0 <= index < len(self.slots) else None
 
 
-def cost_micro(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int) -> int:
-    """Cost of a slot's demand plus `extra_j`, micro-units: sources, utility, feed-in and losses."""
+def cost_of(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int) -> int:
+    """Cost of a slot's demand plus `extra_j`: sources, utility, feed-in and losses.
+
+    Convex in `extra_j`.  The unit is joules times micro-units per kWh, so that nothing is rounded away.
+    """
     need, exported, total = max(0, slot.demand_j + extra_j), 0, 0
     room = slot.export_limit_j
     for price, available in slot.steps:
@@ -62,13 +65,13 @@ def cost_micro(slot: AreaSlot, extra_j: int, peak_j: int, loss_at_peak_ppm: int)
     moved = need - exported
     lost = moved * moved * loss_at_peak_ppm // (PPM * max(1, peak_j))
     worth = slot.retail_micro_per_kwh if moved > 0 else slot.feed_in_micro_per_kwh
-    return (total + slot.retail_micro_per_kwh * need + worth * lost) // J_PER_KWH
+    return total + slot.retail_micro_per_kwh * need + worth * lost
 
 
 def marginal_micro_per_kwh(area: AreaForecast, index: int) -> int:
     """What one more kWh would cost the area in a slot."""
     more_j = max(J_PER_KWH // 10, area.peak_j // 100)
     before, after = (
-        cost_micro(area.slots[index], extra, area.peak_j, area.loss_at_peak_ppm) for extra in (0, more_j)
+        cost_of(area.slots[index], extra, area.peak_j, area.loss_at_peak_ppm) for extra in (0, more_j)
     )
-    return (after - before) * J_PER_KWH // more_j
+    return (after - before) // more_j

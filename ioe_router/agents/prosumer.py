@@ -11,6 +11,8 @@ only narrows what is wanted.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ioe_router.agents.area import AreaForecast
 from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, OwnDevices
 from ioe_router.agents.slot_book import Purpose, SlotBook, purpose_of
@@ -31,7 +33,7 @@ from ioe_router.core.inputs import Input, ReleaseReservation, Trade
 from ioe_router.core.own_offers import run_at
 from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId, ReservationId
-from ioe_router.model.routing import Direction, Offer
+from ioe_router.model.routing import Direction, Offer, SourceClass
 from ioe_router.model.slot import Slot
 
 
@@ -141,11 +143,17 @@ class Prosumer:
         return min(asks, default=None)
 
     def _correct(self, event: LossCorrection) -> tuple[Input, ...]:
-        """Buy the loss that the sweeps found; what was bought too much stays with the balance party."""
+        """Buy the loss that the sweeps found; what was bought too much stays with the balance party.
+
+        Where there is a default route it comes from there, where it flows from
+        anyway: bought from a neighbour it would change the flows that were swept.
+        """
         if not event.short:
             return ()
         cap = self._policy.price_cap_micro_per_kwh
         want = self._planner.want(event.slot, Purpose.CORRECTION, event.energy_j, cap, cap)
+        if self._default_ask(event.slot) is not None:
+            want = replace(want, sources=(SourceClass.GRID,))
         self._wanted[want.trade_no] = want
         return (want,)
 

@@ -118,7 +118,7 @@ class CommitPath:
         record.commit, record.accepted = commit, commit.body.accepted
         for index in [i for i in record.granted if i not in record.accepted]:
             self._hop.drop(record, index)
-        out.persist(commit.envelope.signed)
+        record.persist(commit.envelope, out)
         if record.toward_origin is None:
             self._accept(record, commit, now, out)
         else:
@@ -172,7 +172,7 @@ class CommitPath:
         """COMMITTED stands here: prices enter the ledgers, the answer goes on."""
         record.advance(ReservationEvent.COMMITTED, now)
         record.committed = committed
-        out.persist(committed.envelope.signed)
+        record.persist(committed.envelope, out)
         for index in record.accepted:
             self._settle_prices(record, index)
         self._hop.table.settle(record)
@@ -232,7 +232,7 @@ class CommitPath:
             Release(reservation=body.reservation, version=body.version, initiator=self._hop.config.node)
         )
         record.advance(ReservationEvent.RELEASE, now)
-        out.persist(release.envelope.signed)
+        record.persist(release.envelope, out)
         self._hop.pass_on(present(record.toward_origin).port.neighbor, release.envelope, out)
         self._end(record, code, now, out)
 
@@ -250,7 +250,7 @@ class CommitPath:
                 ErrorCode.GATE_CLOSED, "committed packets cannot be released after the final gate"
             )
         record.advance(ReservationEvent.RELEASE, now)
-        out.persist(sealed.envelope.signed)
+        record.persist(sealed.envelope, out)
         if record.toward_origin is not None:
             self._hop.pass_on(record.toward_origin.port.neighbor, sealed.envelope, out)
         self._end(record, ErrorCode.UNSPECIFIED, now, out)

@@ -8,6 +8,7 @@ is durable.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ioe_router.core.events import Event
 from ioe_router.model.errors import ErrorCode
@@ -33,11 +34,23 @@ class CloseSession:
     reason: str
 
 
+class RecordKind(StrEnum):
+    """What a durable record is about; together with its key it names one row of the store."""
+
+    RESERVATION = "reservation"  # key: id and version; what this node has promised, and the outcome
+    SETTLEMENT = "settlement"  # key: link and slot; meter records and statements
+    COUNTER = "counter"  # key: name of a count that must not run twice
+    NEIGHBOR = "neighbor"  # key: node id; the highest epoch seen of it
+    PROOF = "proof"  # key: object id; evidence that somebody signed two contradicting statements
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persist:
-    """Make this record durable before the effects behind it."""
+    """Make this record durable before the effects behind it; it replaces an earlier one of its key."""
 
-    record: bytes
+    kind: RecordKind
+    key: bytes
+    record: bytes | None  # None: the record is no longer needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

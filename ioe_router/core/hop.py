@@ -170,7 +170,7 @@ class Hop:
     def answer(self, record: Reservation, envelope: Envelope, out: Outbox, *, durable: bool) -> None:
         """Answer toward the initiator; the same question will get the same answer again."""
         if durable:
-            out.persist(envelope.signed)
+            record.persist(envelope, out)
         record.answer = envelope
         self.pass_on(present(record.toward_initiator).port.neighbor, envelope, out)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ioe_router.core.effects import ApplySchedule, CloseSession, Emit, Persist
+from ioe_router.core.effects import ApplySchedule, CloseSession, Emit, Persist, RecordKind
 from ioe_router.core.events import Event
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode
@@ -41,9 +41,9 @@ class Outbox:
         """Tell the host."""
         self.wishes.append(Emit(event=event))
 
-    def persist(self, record: bytes) -> None:
-        """Make a record durable before anything appended later."""
-        self.wishes.append(Persist(record=record))
+    def persist(self, kind: RecordKind, key: bytes, record: bytes | None) -> None:
+        """Make a record durable, or drop it (None), before anything appended later."""
+        self.wishes.append(Persist(kind=kind, key=key, record=record))
 
     def apply(self, schedule: ApplySchedule) -> None:
         """Set a port's set-point."""

@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.effects import RecordKind
 from ioe_router.core.legs import Leg
+from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
@@ -82,6 +84,11 @@ class Reservation:
         if self.state in TERMINAL:
             self.ended_ns = now.monotonic_ns
             self.retry_ns = None
+
+    def persist(self, promise: Envelope, out: Outbox) -> None:
+        """Make the latest signed promise durable."""
+        reservation, version = self.key
+        out.persist(RecordKind.RESERVATION, reservation + version.to_bytes(4), promise.signed)
 
     def refuse_packet(self, index: int, code: ErrorCode, counter_offer_j: int = 0) -> None:
         """Note why a packet is not going on."""

@@ -36,7 +36,7 @@ from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
 ROUNDS = 4  # plans per band and want
-STARTS = 8  # random starts inside a band
+STARTS = 16  # random starts inside a band
 SALT_BYTES = 8
 PRIORITY_MAX = 7
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own

@@ -23,6 +23,7 @@ from ioe_router.model.parameters import NetworkParameters
 from ioe_router.scenario.model import Day, Market, Scenario, ScenarioLink, ScenarioLinkKind
 
 LINK_STATE_STEPS: Final = 32
+LINK_STATE_MS: Final = 500  # several updates a band: who plans on older figures crowds the same ties
 LIFETIME_S: Final = 2 * 86_400
 PPM: Final = 1_000_000
 FORECAST_CLIP: Final = 3  # standard deviations, as in `forecasts.py`
@@ -181,7 +182,7 @@ def router_config(
         imbalance_short_micro_per_kwh=day.retail_micro_per_kwh[0],
         imbalance_long_micro_per_kwh=day.feed_in_micro_per_kwh[0],
         forecast_margin_ppm=market.forecast_margin_ppm,
-        timers=replace(Timers(), keepalive_ms=0),
+        timers=replace(Timers(), keepalive_ms=0, link_state_ms=LINK_STATE_MS),
     )
 
 

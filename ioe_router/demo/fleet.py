@@ -148,7 +148,7 @@ class LocalFleet:
     async def _round_over(self) -> None:
         """Return when every node rests or waits for its turn, and no frame is under way."""
         patience = time.monotonic() + PATIENCE_S
-        while not (self._quiet() and self._arrived()):
+        while not (self._arrived() and self._quiet()):  # the cheap question first
             await asyncio.sleep(0)
             if time.monotonic() > patience:
                 patience += PATIENCE_S

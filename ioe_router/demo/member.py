@@ -23,6 +23,7 @@ from ioe_router.adapters.keystore import Operational, make_identity, make_operat
 from ioe_router.adapters.node import Host, Node
 from ioe_router.adapters.runner import Pace
 from ioe_router.agents.agent import Agent
+from ioe_router.core.effects import Persist
 from ioe_router.core.inputs import MeterRead
 from ioe_router.demo.community import LinkPlace, epoch_start_utc_s, places_at, router_config
 from ioe_router.demo.devices import make_agent
@@ -58,7 +59,7 @@ _RSS_UNIT: Final = 1024  # Linux counts in KiB
 class NoJournal(MemoryJournal):
     """Keeps nothing: a node of the demo that dies does not come back."""
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: Persist) -> None:
         """Let go of the record."""
 
 

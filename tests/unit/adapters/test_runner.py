@@ -12,7 +12,7 @@ import pytest
 from ioe_router.adapters.clock import ScenarioClock, WallClock
 from ioe_router.adapters.journal import FileJournal, MemoryJournal, read_journal
 from ioe_router.adapters.runner import BACKLOG_MAX, Runner
-from ioe_router.core.effects import CloseSession, Effect, Emit, Persist, SendFrame
+from ioe_router.core.effects import CloseSession, Effect, Emit, Persist, RecordKind, SendFrame
 from ioe_router.core.events import Event, NeighborDown, NeighborUp
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, Shutdown, Started
 from ioe_router.model.clock import NS_PER_MS, Now
@@ -39,9 +39,9 @@ class Trace:
         assert neighbor == N
         self.done.append(f"close {code.name} {reason}")
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: Persist) -> None:
         """Note a record."""
-        self.done.append(f"append {record.decode()}")
+        self.done.append(f"append {(record.record or b'').decode()}")
 
     def sync(self) -> None:
         """Note a barrier."""
@@ -68,6 +68,11 @@ async def running(runner: Runner) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def keep(record: bytes) -> Persist:
+    """A record under a key of no importance."""
+    return Persist(kind=RecordKind.COUNTER, key=b"key", record=record)
+
+
 def _send(text: str) -> SendFrame:
     return SendFrame(neighbor=N, frame=text.encode())
 
@@ -79,9 +84,9 @@ async def test_effects_in_order_behind_one_barrier() -> None:
 
     def script(one: Input) -> Sequence[Effect]:
         if isinstance(one, Started):
-            return [_send("a"), Persist(record=b"1"), _send("b")]
+            return [_send("a"), keep(b"1"), _send("b")]
         close = CloseSession(neighbor=N, code=ErrorCode.POLICY, reason="x")
-        return [Persist(record=b"2"), _send("c"), close]
+        return [keep(b"2"), _send("c"), close]
 
     core = RecordingCore(script)
     core.up = set()
@@ -99,11 +104,11 @@ async def test_effects_in_order_behind_one_barrier() -> None:
 @pytest.mark.asyncio
 async def test_inputs_that_come_during_a_barrier_make_the_next_batch() -> None:
     """What is queued while a record becomes durable is handled together afterwards."""
-    core = RecordingCore(lambda one: [Persist(record=b"r")] if isinstance(one, Started) else [])
+    core = RecordingCore(lambda one: [keep(b"r")] if isinstance(one, Started) else [])
     late: list[Runner] = []
 
     class Slow(MemoryJournal):
-        def append(self, record: bytes) -> None:
+        def append(self, record: Persist) -> None:
             super().append(record)
             for _ in range(3):
                 late[0].submit(FrameReceived(neighbor=N, frame=b"x"))
@@ -227,7 +232,7 @@ def test_journal_reads_back_what_was_written(tmp_path: Path) -> None:
     records = [b"", b"one", bytes(100_000)]
     for record in records:
         journal = FileJournal(path)
-        journal.append(record)
+        journal.append(keep(record))
         journal.close()
     assert list(read_journal(path)) == records
 
@@ -237,13 +242,13 @@ def test_torn_tail_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = FileJournal(path)
     for record in (b"first", b"second"):
-        journal.append(record)
+        journal.append(keep(record))
     journal.close()
     whole = path.read_bytes()
     for lost in range(1, len(b"second") + 8 + 1):
         path.write_bytes(whole[: len(whole) - lost])
         journal = FileJournal(path)
-        journal.append(b"third")
+        journal.append(keep(b"third"))
         journal.close()
         assert list(read_journal(path)) == [b"first", b"third"]
 
@@ -253,7 +258,7 @@ def test_damage_before_the_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = FileJournal(path)
     for record in (b"first", b"second"):
-        journal.append(record)
+        journal.append(keep(record))
     journal.close()
     content = bytearray(path.read_bytes())
     content[14] ^= 1
