@@ -25,6 +25,7 @@ from itertools import pairwise
 from ioe_router.agents.area import AreaForecast, AreaSlot, cost_of
 from ioe_router.agents.assets import PPM, Battery
 
+SHADE_PARTS = 10  # offered this part below its worth: energy not sold in its slot finds fewer buyers later
 PARTS = 48  # equal parts of the full power in which a slot's cost is sampled beside its kinks
 KINK_PARTS = 5  # a step of the supply curve counts when the next price is a fifth higher
 
@@ -154,7 +155,7 @@ class StoragePlanner:
             charge_j=charge_j,
             discharge_j=discharge_j,
             charge_limit_micro_per_kwh=worth * battery.charge_ppm // PPM,
-            discharge_ask_micro_per_kwh=worth * PPM // battery.discharge_ppm,
+            discharge_ask_micro_per_kwh=(worth - abs(worth) // SHADE_PARTS) * PPM // battery.discharge_ppm,
         )
 
 

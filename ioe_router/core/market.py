@@ -14,7 +14,7 @@ from ioe_router.core.inputs import Trade
 from ioe_router.core.loss import LinkModel, signed
 from ioe_router.core.own_offers import ask_at
 from ioe_router.core.paths import Path, PathLink
-from ioe_router.core.planner import Candidate, Hop, LinkHint, Plan
+from ioe_router.core.planner import SPREAD_PARTS, Candidate, Hop, LinkHint, Plan
 from ioe_router.core.ports import Ports
 from ioe_router.core.routing import Routing
 from ioe_router.model.discovery import LinkAttestation
@@ -92,7 +92,8 @@ class RibMarket:
 
     def plan(self, slot: Slot, candidates: list[Candidate], salt: bytes = b"") -> Plan:
         """A search with what is believed of the links in the slot now."""
-        return Plan(candidates, lambda hop: self._hint(hop, slot), salt)
+        spread = abs(self._config.parameters.reference_price_micro_per_kwh) // SPREAD_PARTS if salt else 0
+        return Plan(candidates, lambda hop: self._hint(hop, slot), salt, spread)
 
     def _hint(self, hop: Hop, slot: Slot) -> LinkHint:
         port = self._ports.of(hop.link)

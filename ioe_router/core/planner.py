@@ -17,14 +17,14 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ioe_router.core.loss import PPM, LinkModel, signed
+from ioe_router.core.loss import LinkModel, signed
 from ioe_router.core.own_offers import price_in_band
 from ioe_router.model.ids import LinkId, PathHash
 from ioe_router.model.routing import Direction, Flow, Offer
 
 STEPS = 8  # a want is taken in eighths ...
 STEP_MIN_J = 36_000  # ... but not below 10 Wh
-SPREAD_PPM = 400_000  # how much dearer, at most, the salt makes a source look
+SPREAD_PARTS = 5  # the salt makes a source look dearer by up to this part of the reference price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +109,20 @@ class Plan:
     """One search for one want."""
 
     def __init__(
-        self, candidates: list[Candidate], hint_of: Callable[[Hop], LinkHint], salt: bytes = b""
+        self,
+        candidates: list[Candidate],
+        hint_of: Callable[[Hop], LinkHint],
+        salt: bytes = b"",
+        spread_micro_per_kwh: int = 0,
     ) -> None:
         """Search over these candidates; `hint_of` is asked once per link.
 
-        `salt` spreads buyers who see the same tables over sources of nearly
-        the same cost, so that they do not all run for the cheapest one.
+        `salt` spreads buyers who see the same tables over sources whose costs
+        differ by less than `spread`, so that they do not all run for the cheapest.
         """
         self._candidates = candidates
         self._salt = salt
+        self._spread = spread_micro_per_kwh
         self._bias: dict[tuple[bytes, int], int] = {}
         self._hints: dict[LinkId, LinkHint] = {}
         for candidate in candidates:
@@ -165,17 +170,17 @@ class Plan:
         price = delivered_price(candidate, energy_j, self._hints, ask)
         if candidate.offer.direction is Direction.DEMAND:
             return -price if price >= limit else None
-        return price + abs(ask) * self._bias_ppm(candidate) // PPM if price <= limit else None
+        return price + self._bias_micro(candidate) if price <= limit else None
 
-    def _bias_ppm(self, candidate: Candidate) -> int:
+    def _bias_micro(self, candidate: Candidate) -> int:
         """A random disadvantage of a source in this plan, the same for all its paths; not for defaults."""
-        if not self._salt or candidate.offer.is_default:
+        if not self._spread or candidate.offer.is_default:
             return 0
         source = _source(candidate)
         bias = self._bias.get(source)
         if bias is None:
             draw = hashlib.sha256(self._salt + source[0] + source[1].to_bytes(4)).digest()
-            bias = self._bias[source] = int.from_bytes(draw[:4]) * SPREAD_PPM >> 32
+            bias = self._bias[source] = int.from_bytes(draw[:4]) * self._spread >> 32
         return bias
 
     def _take(self, i: int, candidate: Candidate, energy_j: int) -> int:
