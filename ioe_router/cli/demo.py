@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ioe_router.community.scenarios import read_scenario
 from ioe_router.demo.coordinator import Kill
 from ioe_router.demo.report import write_report
 from ioe_router.demo.run import NodesIn, Options, run_demo
-from ioe_router.demo.scenarios import read_scenario
 from ioe_router.demo.summary import summary_of, write_summary, write_trades
 from ioe_router.demo.table import Display, print_tables
 from ioe_router.scenario import ScenarioError

@@ -21,9 +21,9 @@ from ioe_router.analysis.linkmodel import Limit
 from ioe_router.analysis.optimum import OptimumResult, optimum, optimum_injections
 from ioe_router.analysis.powerflow import PowerFlow, SlotPhysics
 from ioe_router.analysis.quantities import DayQuantities, actual_quantities, asset_groups, power_w
+from ioe_router.community.world import NOTHING
 from ioe_router.demo.coordinator import DayFacts
 from ioe_router.demo.record import Comparison, SlotRecord
-from ioe_router.demo.world import NOTHING
 
 Limits = dict[str, tuple[Limit, Limit]]
 

@@ -18,28 +18,28 @@ from typing import Final
 
 from ioe_router.adapters.attestation import AttestationFile
 from ioe_router.analysis.quantities import DayQuantities
-from ioe_router.demo.community import (
+from ioe_router.community.excerpt import first_quantities, first_slots
+from ioe_router.community.forecasts import forecast
+from ioe_router.community.layout import (
     attestation_of,
     epoch_start_utc_s,
     network_parameters,
     places,
     places_at,
 )
-from ioe_router.demo.excerpt import first_quantities, first_slots
+from ioe_router.community.planning import area_forecast, base_case
+from ioe_router.community.reports import GateReport
+from ioe_router.community.world import PhysicalSlot, World
 from ioe_router.demo.fleet import CONNECT_S, Fleet
-from ioe_router.demo.forecasts import forecast
-from ioe_router.demo.planning import area_forecast, base_case
 from ioe_router.demo.seat import (
     Assignment,
     Expense,
-    GateReport,
     Harvest,
     Introduction,
     Neighborhood,
     Seat,
     SeatLost,
 )
-from ioe_router.demo.world import PhysicalSlot, World
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId

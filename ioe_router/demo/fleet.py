@@ -15,7 +15,12 @@ from ioe_router.adapters.clock import ScenarioClock
 from ioe_router.adapters.node import Node
 from ioe_router.adapters.peer_stream import Traffic
 from ioe_router.demo.member import Member
-from ioe_router.demo.seat import Assignment, Expense, Introduction, Seat
+from ioe_router.demo.seat import (
+    Assignment,
+    Expense,
+    Introduction,
+    Seat,
+)
 from ioe_router.model.clock import NS_PER_MS
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId

@@ -23,23 +23,20 @@ from ioe_router.adapters.keystore import Operational, make_identity, make_operat
 from ioe_router.adapters.node import Host, Node
 from ioe_router.adapters.runner import Pace
 from ioe_router.agents.agent import Agent
+from ioe_router.community.devices import make_agent
+from ioe_router.community.excerpt import first_quantities, first_slots
+from ioe_router.community.forecasts import forecast
+from ioe_router.community.layout import LinkPlace, epoch_start_utc_s, places_at, router_config
+from ioe_router.community.ledger import Ledger
+from ioe_router.community.reports import GateReport, LinkBooked, LinkSetpoint, PortReading
 from ioe_router.core.effects import Persist
 from ioe_router.core.inputs import MeterRead
-from ioe_router.demo.community import LinkPlace, epoch_start_utc_s, places_at, router_config
-from ioe_router.demo.devices import make_agent
-from ioe_router.demo.excerpt import first_quantities, first_slots
-from ioe_router.demo.forecasts import forecast
-from ioe_router.demo.ledger import Ledger
 from ioe_router.demo.seat import (
     Assignment,
     Expense,
-    GateReport,
     Harvest,
     Introduction,
-    LinkBooked,
-    LinkSetpoint,
     Neighborhood,
-    PortReading,
     Status,
 )
 from ioe_router.model.discovery import LinkAttestation

@@ -20,9 +20,9 @@ import msgspec
 
 from ioe_router.adapters.clock import ScenarioClock
 from ioe_router.adapters.runner import OwnPace
-from ioe_router.demo.community import epoch_start_utc_s
+from ioe_router.community.layout import epoch_start_utc_s
+from ioe_router.community.scenarios import read_scenario
 from ioe_router.demo.member import Member
-from ioe_router.demo.scenarios import read_scenario
 from ioe_router.demo.seat import Assignment, Status
 from ioe_router.demo.wire import LINE_BYTES_MAX, Call, MeterCall, decode_argument, encode_error, encode_result
 from ioe_router.model.clock import MS_PER_S

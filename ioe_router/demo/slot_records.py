@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from ioe_router.community.layout import LinkPlace, places
+from ioe_router.community.reports import GateReport, LinkBooked
+from ioe_router.community.world import PPM, PhysicalSlot
 from ioe_router.core.loss import amount_micro
-from ioe_router.demo.community import LinkPlace, places
 from ioe_router.demo.coordinator import DayFacts
 from ioe_router.demo.record import BusSlot, LinkSlot, PriceRange, SlotRecord
-from ioe_router.demo.seat import GateReport, LinkBooked
 from ioe_router.demo.tally import Packet, Tally
-from ioe_router.demo.world import PPM, PhysicalSlot
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.routing import Direction
 from ioe_router.model.settlement import Deviation, ImbalanceRecord

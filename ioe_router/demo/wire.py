@@ -14,14 +14,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from ioe_router.adapters.attestation import AttestationFile
+from ioe_router.community.reports import GateReport, PortReading
 from ioe_router.demo.seat import (
     Assignment,
     Expense,
-    GateReport,
     Harvest,
     Introduction,
     Neighborhood,
-    PortReading,
     Status,
 )
 from ioe_router.model.discovery import LinkAttestation

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ioe_router.analysis.quantities import actual_quantities
-from ioe_router.config import RouterConfig
-from ioe_router.demo.community import (
+from ioe_router.community.layout import (
     attestation_of,
     epoch_start_utc_s,
     network_parameters,
@@ -17,7 +16,8 @@ from ioe_router.demo.community import (
     places_at,
     router_config,
 )
-from ioe_router.demo.planning import area_forecast, base_case
+from ioe_router.community.planning import area_forecast, base_case
+from ioe_router.config import RouterConfig
 from ioe_router.model.discovery import LinkKind
 from ioe_router.model.envelope import Envelope, ObjectType
 from ioe_router.model.ids import NodeId

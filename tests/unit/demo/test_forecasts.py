@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from ioe_router.demo.forecasts import forecast
+from ioe_router.community.forecasts import forecast
 from ioe_router.scenario import bundled
 from ioe_router.scenario.model import AssetKind, Day, Scenario
 

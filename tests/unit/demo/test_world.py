@@ -9,8 +9,8 @@ import pytest
 
 from ioe_router.agents.assets import DeviceSetpoint
 from ioe_router.analysis.quantities import DayQuantities, actual_quantities
-from ioe_router.demo.seat import GateReport, LinkSetpoint
-from ioe_router.demo.world import PhysicalSlot, World
+from ioe_router.community.reports import GateReport, LinkSetpoint
+from ioe_router.community.world import PhysicalSlot, World
 from ioe_router.model.errors import UsageError
 from ioe_router.scenario import load_scenario
 from ioe_router.scenario.model import Scenario, ScenarioLinkKind

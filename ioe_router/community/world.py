@@ -25,7 +25,7 @@ from ioe_router.agents.assets import DeviceSetpoint
 from ioe_router.analysis.powerflow import PowerFlow, SetPoint, SlotInjections, SlotPhysics
 from ioe_router.analysis.quantities import DayQuantities, asset_groups, power_w, reactive_by_bus
 from ioe_router.analysis.topology import zones
-from ioe_router.demo.seat import GateReport, PortReading
+from ioe_router.community.reports import GateReport, PortReading
 from ioe_router.model.errors import UsageError
 from ioe_router.scenario.model import Asset, AssetKind, Day, Scenario, ScenarioLinkKind
 

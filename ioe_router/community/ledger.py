@@ -13,6 +13,7 @@ from typing import Final
 
 from ioe_router.agents.agent import Agent
 from ioe_router.agents.assets import DeviceSetpoint
+from ioe_router.community.reports import OfferSeen
 from ioe_router.core.effects import ApplySchedule
 from ioe_router.core.events import (
     Booked,
@@ -32,7 +33,6 @@ from ioe_router.core.events import (
     VoltageOutOfBand,
 )
 from ioe_router.core.inputs import ImbalancePrices, Input
-from ioe_router.demo.seat import OfferSeen
 from ioe_router.model.clock import Now
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId, NodeId
