@@ -24,7 +24,7 @@ from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
-from ioe_router.codec.signing import Signer
+from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
@@ -59,6 +59,7 @@ class Router:
         signer: Signer,
         entropy: EntropySource,
         now: Now,
+        judge: Verify = verify,
     ) -> None:
         """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
         self._config = config
@@ -66,7 +67,8 @@ class Router:
         self._network_id = config.parameters.network_id
         ring = KeyRing(network_id=self._network_id, limit=config.limits.keys)
         ring.learn(own_key, now)
-        self._sealer = CodecSealer(ring=ring, signer=signer, node=config.node, now=now)
+        self._judge = judge
+        self._sealer = CodecSealer(ring=ring, signer=signer, node=config.node, now=now, judge=judge)
         self._parts = Parts(config, self._sealer, entropy, own_key)
         self._now = now
         self._deadline_ns: int | None = None
@@ -120,6 +122,10 @@ class Router:
         """The books of one slot, frozen."""
         return slot_view_of(self._parts, slot)
 
+    def inspect(self) -> Parts:
+        """The live tables, for tools that judge a router from outside; they are to be read, not changed."""
+        return self._parts
+
     def check_invariants(self) -> None:
         """Raise InvariantViolation when the ledgers contradict themselves."""
         for port in self._parts.ports.all():
@@ -160,7 +166,7 @@ class Router:
             if key is None:
                 raise PeerError(ErrorCode.UNEXPECTED, "a session frame before HELLO")
             self.counts["frame_signatures_verified"] += frame.signature is not None
-            verify_frame(self._network_id, frame, key)
+            verify_frame(self._network_id, frame, key, self._judge)
         self._parts.sessions.check_frame(neighbor, frame)
         return frame
 

@@ -13,7 +13,7 @@ from typing import Final
 from ioe_router.codec import bounds, mapping
 from ioe_router.codec.bound_tables import ENVELOPE_BYTES, FRAME_BYTES
 from ioe_router.codec.registry import REGISTRY
-from ioe_router.codec.signing import Signer, frame_input, verify
+from ioe_router.codec.signing import Signer, Verify, frame_input, verify
 from ioe_router.model.envelope import Envelope, Frame, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 
@@ -54,13 +54,13 @@ def decode_frame(data: bytes) -> Frame:
     return frame
 
 
-def verify_frame(network_id: str, frame: Frame, neighbor_key: bytes) -> None:
+def verify_frame(network_id: str, frame: Frame, neighbor_key: bytes, judge: Verify = verify) -> None:
     """Raise PeerError unless a signature that the frame has is by `neighbor_key`."""
     if frame.signature is None:
         return
     if frame.signature.key != neighbor_key:
         raise PeerError(ErrorCode.WRONG_SIGNER, "a frame signed by another key than the session's")
-    if not verify(frame.signature, frame_input(network_id, frame.session, frame.seq, frame.envelopes)):
+    if not judge(frame.signature, frame_input(network_id, frame.session, frame.seq, frame.envelopes)):
         raise PeerError(ErrorCode.BAD_SIGNATURE, "a frame with an invalid signature")
 
 

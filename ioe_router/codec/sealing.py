@@ -15,7 +15,7 @@ from ioe_router.codec import bounds, mapping
 from ioe_router.codec.bound_tables import ENVELOPE_BYTES
 from ioe_router.codec.keys import KeyRing, refuse_unsound
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
-from ioe_router.codec.signing import Signer, signature_prefix, verify
+from ioe_router.codec.signing import Signer, Verify, signature_prefix, verify
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
@@ -33,13 +33,19 @@ class CodecSealer:
     `now` is the instant by which keys are judged; the router sets it before each input.
     """
 
-    def __init__(self, *, ring: KeyRing, signer: Signer, node: NodeId, now: Now) -> None:
-        """`signer` holds the operational key of `node`; `ring` says whom other keys speak for."""
+    def __init__(
+        self, *, ring: KeyRing, signer: Signer, node: NodeId, now: Now, judge: Verify = verify
+    ) -> None:
+        """`signer` holds the operational key of `node`; `ring` says whom other keys speak for.
+
+        `judge` verifies signatures; whoever runs many nodes may hand them one that remembers.
+        """
         self.ring: Final = ring
         self.node: Final = node
         self.now = now
         self.signatures_verified = 0  # of objects; those of frames are verified elsewhere
         self._signer = signer
+        self._judge = judge
         self._prefixes = {
             kind: signature_prefix(ring.network_id, row.message) for kind, row in REGISTRY.items()
         }
@@ -195,7 +201,7 @@ class CodecSealer:
         data = self._prefixes[envelope.type] + len(envelope.signed).to_bytes(4) + envelope.signed
         self.signatures_verified += len(envelope.signatures)
         for signature in envelope.signatures:
-            if not verify(signature, data):
+            if not self._judge(signature, data):
                 raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with an invalid signature")
 
     def _remember(self, sealed: Sealed[Any]) -> None:

@@ -10,7 +10,7 @@ order, and the equation without cofactor on the bytes of R.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -32,6 +32,10 @@ _LOADED_KEYS: Final = 4096
 # y coordinates of the eight points whose order divides 8; the sign of x does not matter.
 _ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 SMALL_ORDER_Y: Final = frozenset({0, 1, FIELD_PRIME - 1, _ORDER_8_Y, FIELD_PRIME - _ORDER_8_Y})
+
+
+# Judges a signature of some data; the one that a router is given may remember what it has judged before.
+Verify = Callable[[Signature, bytes], bool]
 
 
 class Signer(Protocol):
