@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
-from ioe_router.codec.signing import Ed25519Signer
+from ioe_router.codec.signing import Ed25519Signer, Verify, verify
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import OperationalKey
 from ioe_router.model.envelope import Sealed
@@ -74,6 +74,6 @@ def ring(*members: Member, limit: int = 16) -> KeyRing:
     return made
 
 
-def sealer(one: Member, *known: Member) -> CodecSealer:
+def sealer(one: Member, *known: Member, judge: Verify = verify) -> CodecSealer:
     """The sealer of a node that knows itself and others."""
-    return CodecSealer(ring=ring(one, *known), signer=one.operational, node=one.node, now=NOW)
+    return CodecSealer(ring=ring(one, *known), signer=one.operational, node=one.node, now=NOW, judge=judge)

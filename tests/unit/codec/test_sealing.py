@@ -236,14 +236,13 @@ def test_memory_saves_verification_and_nothing_else(monkeypatch: pytest.MonkeyPa
         calls.append(data)
         return verify(signature, data)
 
-    monkeypatch.setattr(sealing, "verify", counted)
-    writer, reader = sealer(ALICE), sealer(BOB, ALICE)
+    writer, reader = sealer(ALICE), sealer(BOB, ALICE, judge=counted)
     made = [writer.seal(replace(OFFER, seq=seq)) for seq in range(3)]
     for _ in range(2):
         assert [reader.open(one.envelope, Offer) for one in made] == made
     assert len(calls) == 3
     monkeypatch.setattr(sealing, "REMEMBERED", 1)
-    small = sealer(CAROL, ALICE)
+    small = sealer(CAROL, ALICE, judge=counted)
     for _ in range(2):
         assert [small.open(one.envelope, Offer) for one in made] == made
     assert len(calls) == 3 + 6
