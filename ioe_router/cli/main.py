@@ -35,6 +35,11 @@ _LAZY: Final = {
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "identity": ("ioe_router.cli.identity", "identity", "Make, show and renew a node's keys."),
     "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
+    "replay": (
+        "ioe_router.cli.replay",
+        "replay",
+        "Repeat a recording and say where it comes out differently.",
+    ),
     "run": ("ioe_router.cli.run", "run", "Run a node."),
     "scenario": ("ioe_router.cli.scenario", "scenario", "List, show, validate and import scenarios."),
 }

@@ -11,6 +11,11 @@ from ioe_router.daemon.main import run as run_daemon
 
 @click.command()
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="node.toml of the node.")
-def run(config: Path) -> None:
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    help="New file that all inputs are recorded in, for 'ioe replay'; gzip if it ends in .gz.",
+)
+def run(config: Path, record: Path | None) -> None:
     """Run a node until SIGTERM or SIGINT."""
-    run_daemon(config)
+    run_daemon(config, record)

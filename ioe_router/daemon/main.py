@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from ioe_router.adapters.dialler import Patience, Transport, Trouble
+from ioe_router.adapters.keystore import Operational
 from ioe_router.adapters.node import Host, Node, lasting_duplicate, wall_utc_s
+from ioe_router.adapters.recorder import FileSink, RecordedRouter
+from ioe_router.config import RouterConfig
 from ioe_router.core.events import Event
 from ioe_router.core.inputs import Input
 from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
@@ -44,22 +47,26 @@ class SystemEntropy:
         return secrets.token_bytes(size)
 
 
-def run(config: Path) -> None:
-    """Run the node of a configuration until it is told to stop.
+def run(config: Path, record: Path | None = None) -> None:
+    """Run the node of a configuration until it is told to stop, recording its inputs if asked to.
 
     ConfigRefused or StartRefused, one sentence each, when it cannot run.
     """
     plan = read_plan(config)
     store = Store(plan.store)
+    daemon = _Daemon(plan, store, record)
     try:
-        asyncio.run(_Daemon(plan, store).run())
+        asyncio.run(daemon.run())
     finally:
+        daemon.close()
         store.close()
 
 
 class _Daemon:
-    def __init__(self, plan: Plan, store: Store) -> None:
+    def __init__(self, plan: Plan, store: Store, record: Path | None) -> None:
         self._plan = plan
+        self._record = record
+        self._recording: FileSink | None = None
         self._store = store
         self._log = Log(plan.settings.node.log_level)
         self._agent = plan.agent()
@@ -91,13 +98,7 @@ class _Daemon:
         operational = own_key(plan, now, wall_utc_s())
         if is_due(operational, now, wall_utc_s()):
             self._log.warn("KeyDue", remedy="run 'ioe identity renew' and attest this node's links anew")
-        router = Router(
-            router_config(plan, operational, now),
-            own_key=operational.statement,
-            signer=operational.signer,
-            entropy=SystemEntropy(),
-            now=now,
-        )
+        router = self._router(router_config(plan, operational, now), operational, now)
         host = Host(
             on_event=self._on_event,
             on_trouble=self._on_trouble,
@@ -113,6 +114,26 @@ class _Daemon:
             host=host,
         )
         return node, now
+
+    def _router(self, config: RouterConfig, operational: Operational, now: Now) -> Router:
+        """The router, one that records if it was asked for. StartRefused: its file cannot be made."""
+        key, signer, entropy = operational.statement, operational.signer, SystemEntropy()
+        if self._record is None:
+            return Router(config, own_key=key, signer=signer, entropy=entropy, now=now)
+        try:
+            self._recording = FileSink(self._record, self._on_recording_failed)
+        except UsageError as error:
+            raise StartRefused(str(error)) from error
+        sink = self._recording
+        return RecordedRouter(config, own_key=key, signer=signer, entropy=entropy, now=now, sink=sink)
+
+    def _on_recording_failed(self, sentence: str) -> None:
+        self._log.warn("RecordingEnded", cause=sentence)
+
+    def close(self) -> None:
+        """Finish the recording."""
+        if self._recording is not None:
+            self._recording.close()
 
     async def _start(self, node: Node, health: Health | None, now: Now) -> None:
         try:

@@ -409,6 +409,7 @@ def build(
     limits: Limits | None = None,
     seed: int = 1,
     connect: bool = True,
+    make: Callable[..., Router] = Router,
 ) -> Sim:
     """Routers at the ends of these cables, sessions up, half an hour before the slot."""
     names = list(dict.fromkeys(name for cable in cables for name in (cable.keeper, cable.other)))
@@ -441,7 +442,7 @@ def build(
             timers=timers or replace(Timers(), keepalive_ms=0),
             limits=limits or Limits(),
         )
-        router = Router(
+        router = make(
             config,
             own_key=ids[name].own_key,
             signer=ids[name].signer,
