@@ -21,7 +21,7 @@ from typing import Final
 
 from ioe_router.adapters.files import PRIVATE_MODE
 from ioe_router.adapters.recording import FORMAT, VERSION, Call, Head, digest_of, line_of, packed
-from ioe_router.codec.signing import Signer
+from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core import hello
 from ioe_router.core.effects import Effect
@@ -51,11 +51,12 @@ class RecordedRouter(Router):
         entropy: EntropySource,
         now: Now,
         sink: Sink,
+        judge: Verify = verify,
     ) -> None:
         """Arguments of `Router`, and where the lines go."""
         self._tap = _Tap(signer, entropy)
         self._sink = sink
-        super().__init__(config, own_key=own_key, signer=self._tap, entropy=self._tap, now=now)
+        super().__init__(config, own_key=own_key, signer=self._tap, entropy=self._tap, now=now, judge=judge)
         head = Head(
             format=FORMAT,
             version=VERSION,

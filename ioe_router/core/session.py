@@ -112,6 +112,12 @@ class Sessions:
         """Set the epoch that HELLOs state."""
         self._epoch = epoch
 
+    def restore_epoch(self, neighbor: NodeId, epoch: int) -> None:
+        """The highest epoch of a neighbour that an earlier life of this node has seen."""
+        session = self._sessions.get(neighbor)
+        if session is not None:
+            session.seen_epoch = max(session.seen_epoch, epoch)
+
     def up(self, neighbor: NodeId, dialer: bool, now: Now, out: Outbox) -> None:
         """The transport stands: send key and HELLO. UsageError if it already stood."""
         session = self._sessions.get(neighbor)
