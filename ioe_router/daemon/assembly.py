@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def store(self) -> Path:
-        """Folder of the node's journal, epoch and lock."""
+        """Folder of the node's store: promises, epoch and lock."""
         return self.folder / self.settings.node.store
 
     @property

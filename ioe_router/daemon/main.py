@@ -23,6 +23,7 @@ from ioe_router.adapters.dialler import Patience, Transport, Trouble
 from ioe_router.adapters.keystore import Operational
 from ioe_router.adapters.node import Host, Node, lasting_duplicate, wall_utc_s
 from ioe_router.adapters.recorder import FileSink, RecordedRouter
+from ioe_router.adapters.store import Store
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import Event
 from ioe_router.core.inputs import Input
@@ -30,7 +31,7 @@ from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
 from ioe_router.daemon.reporting import Log
-from ioe_router.daemon.store import Store
+from ioe_router.daemon.store import open_store
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
@@ -53,7 +54,7 @@ def run(config: Path, record: Path | None = None) -> None:
     ConfigRefused or StartRefused, one sentence each, when it cannot run.
     """
     plan = read_plan(config)
-    store = Store(plan.store)
+    store = open_store(plan.store, plan.node, plan.parameters.network_id)
     daemon = _Daemon(plan, store, record)
     try:
         asyncio.run(daemon.run())
@@ -102,7 +103,7 @@ class _Daemon:
         host = Host(
             on_event=self._on_event,
             on_trouble=self._on_trouble,
-            journal=self._store.journal(),
+            journal=self._store,
             transport=self._transport,
         )
         node = Node(

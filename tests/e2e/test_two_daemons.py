@@ -18,8 +18,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from ioe_router.adapters.clock import WallClock
-from ioe_router.adapters.journal import read_journal
 from ioe_router.adapters.keystore import load_identity, make_operational, save_operational
+from ioe_router.adapters.store_reading import examine
 from tests.e2e.two_nodes import COMMAND, ENVIRONMENT, Pair, free_port, ioe, make_pair
 
 DAY_S = 86_400
@@ -77,7 +77,7 @@ def wait_for(condition: Callable[[], object], within_s: float = 60) -> None:
 
 @pytest.mark.slow
 def test_two_processes_make_one_reservation(tmp_path: Path, start: Callable[[Path], Daemon]) -> None:
-    """A daemon buys from another in the first band, both book the same packet, and both journals hold it."""
+    """A daemon buys from another in the first band, both book the same packet, and both stores hold it."""
     pair = make_pair(tmp_path, before_opening=True)
     west, east = start(pair.west), start(pair.east)
     wait_for(lambda: west.said("Booked") and east.said("Booked"), within_s=120)
@@ -90,7 +90,8 @@ def test_two_processes_make_one_reservation(tmp_path: Path, start: Callable[[Pat
     assert sold["price_micro_per_kwh"] == 300_000, "the first band's floor, above the ask"
     assert (west.stop(), east.stop()) == (0, 0)
     for name in ("west", "east"):
-        assert list(read_journal(tmp_path / name / "store" / "journal"))
+        rows = examine(tmp_path / name / "store" / "store.db").rows
+        assert str(sold["reservation"]) in {row.key[:16].hex() for row in rows if row.kind == "reservation"}
 
 
 def test_clock_skew_is_named_with_its_remedy(tmp_path: Path, start: Callable[[Path], Daemon]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from pathlib import Path
 
 import pytest
 
 from ioe_router.adapters.clock import ScenarioClock, WallClock
-from ioe_router.adapters.journal import FileJournal, MemoryJournal, read_journal
+from ioe_router.adapters.journal import MemoryJournal
 from ioe_router.adapters.runner import BACKLOG_MAX, Runner
 from ioe_router.core.effects import CloseSession, Effect, Emit, Persist, RecordKind, SendFrame
 from ioe_router.core.events import Event, NeighborDown, NeighborUp
@@ -224,47 +223,3 @@ def test_scenario_time_goes_forwards_only() -> None:
     assert rung == ["early", "late"]
     with pytest.raises(UsageError, match="cannot go back"):
         clock.advance(3_499)
-
-
-def test_journal_reads_back_what_was_written(tmp_path: Path) -> None:
-    """Records come back in order after a reopening, and appending goes on behind them."""
-    path = tmp_path / "journal"
-    records = [b"", b"one", bytes(100_000)]
-    for record in records:
-        journal = FileJournal(path)
-        journal.append(keep(record))
-        journal.close()
-    assert list(read_journal(path)) == records
-
-
-def test_torn_tail_is_cut_off(tmp_path: Path) -> None:
-    """Whatever a crash leaves of the last record, the whole ones survive and new ones follow them."""
-    path = tmp_path / "journal"
-    journal = FileJournal(path)
-    for record in (b"first", b"second"):
-        journal.append(keep(record))
-    journal.close()
-    whole = path.read_bytes()
-    for lost in range(1, len(b"second") + 8 + 1):
-        path.write_bytes(whole[: len(whole) - lost])
-        journal = FileJournal(path)
-        journal.append(keep(b"third"))
-        journal.close()
-        assert list(read_journal(path)) == [b"first", b"third"]
-
-
-def test_damage_before_the_end_is_refused(tmp_path: Path) -> None:
-    """A flipped bit in the middle is a failing disk, not a crash, and is refused with the place."""
-    path = tmp_path / "journal"
-    journal = FileJournal(path)
-    for record in (b"first", b"second"):
-        journal.append(keep(record))
-    journal.close()
-    content = bytearray(path.read_bytes())
-    content[14] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match="is damaged at byte 5; restore it from a backup"):
-        FileJournal(path)
-    path.write_bytes(b"something else")
-    with pytest.raises(UsageError, match="is no journal of this version"):
-        FileJournal(path)
