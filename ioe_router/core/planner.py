@@ -3,8 +3,8 @@
 Every step takes the candidate whose next joules cost least at the node's own
 port: the ask, plus the loss that the step adds on every link of the path at
 the net flow that link state (and the steps before) tell, plus fees.  That is
-successive shortest paths on marginal losses: with small steps it comes close
-to the optimum (measured: docs/adr/0007).  Ranking is by ask, not by the
+successive shortest paths on marginal losses: with small steps and fresh figures
+it comes close to the optimum (benchmarks/README.md).  Ranking is by ask, not by the
 band's floor: the floor decides *when* a candidate may be taken, not which.
 
 Estimates are hints; the keeper's entries are what is paid.
