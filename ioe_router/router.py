@@ -28,12 +28,13 @@ from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
-from ioe_router.core.effects import Effect, Emit, SendFrame
+from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import PeerFault
 from ioe_router.core.inputs import FrameReceived, Input
 from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
+from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
 from ioe_router.core.upkeep import publish_link_states, republish_shifted_offers
 from ioe_router.model.clock import Now
@@ -95,6 +96,15 @@ class Router:
         self.counts["object_signatures_verified"] = self._sealer.signatures_verified
         self._deadline_ns = self._next_deadline_ns()
         return self._effects(out)
+
+    def restore(self, records: Sequence[Persist], now: Now) -> None:
+        """Take up what an earlier life has made durable: the rows of its store, before `Started`.
+
+        UsageError names a record that is damaged or contradicts itself, and says what to do.
+        """
+        self._now = self._sealer.now = now
+        restore(self._parts, records, self._sealer.ring.learn, now)
+        self._deadline_ns = self._next_deadline_ns()
 
     def next_deadline_ns(self) -> int | None:
         """When the router wants DeadlineReached at the latest, monotonic nanoseconds."""
@@ -211,15 +221,24 @@ class Router:
         republish_shifted_offers(parts, now)
         publish_link_states(parts)
         parts.routing.due(now, out)
+        parts.promises.write(now, out)
 
     # --- effects
 
     def _effects(self, out: Outbox) -> tuple[Effect, ...]:
-        """Turn wishes into effects: envelopes of one neighbour become frames where its first one stood."""
+        """Turn wishes into effects: records first, then all else in order.
+
+        What a call promises is known only at its end, and nothing of the call may leave before it is
+        durable.  Of several records of one row the last counts.  Envelopes of one neighbour become
+        frames where its first one stood.
+        """
+        records: dict[tuple[RecordKind, bytes], Persist] = {}
         effects: list[Effect] = []
         waiting: dict[NodeId, list[Envelope]] = {}
         for wish in out.wishes:
-            if isinstance(wish, ToNeighbor):
+            if isinstance(wish, Persist):
+                records[wish.kind, wish.key] = wish
+            elif isinstance(wish, ToNeighbor):
                 waiting.setdefault(wish.neighbor, []).append(wish.envelope)
             elif isinstance(wish, Emit):
                 effects.append(wish)
@@ -227,7 +246,7 @@ class Router:
                 effects.extend(self._flush(waiting))
                 effects.append(wish)
         effects.extend(self._flush(waiting))
-        return tuple(effects)
+        return (*records.values(), *effects)
 
     def _flush(self, waiting: dict[NodeId, list[Envelope]]) -> Iterable[SendFrame]:
         frames = []

@@ -20,6 +20,7 @@ from ioe_router.agents.slot_plan import ProsumerPolicy, SlotPlanner, offer_numbe
 from ioe_router.agents.storage import AT_REST, StoragePlan, StoragePlanner
 from ioe_router.core.events import (
     Booked,
+    BookingRestored,
     Event,
     LossCorrection,
     OfferLearned,
@@ -67,6 +68,8 @@ class Prosumer:
                 return self._open(event)
             case Booked():
                 self._note(event)
+            case BookingRestored() if self._is_new(event.booked):
+                self._note(event.booked)
             case Unbooked():
                 return self._unnote(event)
             case OriginLost() if event.direction is Direction.SUPPLY:
@@ -82,6 +85,10 @@ class Prosumer:
             case _:
                 pass
         return ()
+
+    def _is_new(self, booked: Booked) -> bool:
+        """Whether an earlier life of the router has booked this without our having heard of it."""
+        return (booked.reservation, booked.index) not in self._reservations
 
     def _note(self, event: Booked) -> None:
         book = self._books.setdefault(event.slot, SlotBook())
@@ -123,6 +130,10 @@ class Prosumer:
         slot = event.slot
         storage = {battery.name: self._plan(battery, slot) for battery in self._devices.batteries}
         plan = self._planner.plan(slot, event.supply_j, storage, self._default_ask(slot))
+        known = self._books.get(slot)
+        if known is not None:  # opened again after a restart: what was traded stays traded
+            plan.book.bought_j.update(known.bought_j)
+            plan.book.sold_j.update(known.sold_j)
         self._books[slot] = plan.book
         self._wanted.update({want.trade_no: want for want in plan.wants})
         return (plan.reactive, *plan.offers, *plan.wants, *plan.sales)

@@ -147,6 +147,20 @@ class CodecSealer:
         signers, object_id = (body.keeper, body.other), object_id_of(envelope.signed)
         return Sealed(object_id=object_id, body=body, signers=signers, envelope=envelope)
 
+    def recall(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
+        """Decode an object that this node verified before it stored it; its key may have ended since.
+
+        Raises PeerError when the bytes are not a `body`.
+        """
+        row = REGISTRY.get(envelope.type)
+        if row is None or row.body is not body:
+            raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} in place of {body.__name__}")
+        decoded = _decoded(envelope, row)
+        names = row.named[: len(envelope.signatures)]
+        signers = tuple(getattr(decoded, name) for name in names)
+        object_id = object_id_of(envelope.signed)
+        return Sealed(object_id=object_id, body=decoded, signers=signers, envelope=envelope)
+
     # -------------------------------------------------------------- sealing
 
     def _refuse_to_seal(self, body: object, kind: ObjectType, row: Row) -> None:

@@ -24,6 +24,7 @@ from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.slot import Slot
 
 PacketKey = tuple[ReservationId, int, int]  # reservation, version, index
+BatchKey = tuple[ReservationId, int]  # reservation, version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +50,24 @@ class SlotLimits:
         return self.down_j if flow is Flow.DOWN else self.up_j
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What an admission finds on a link in one slot and direction."""
+
+    free_j: int
+    net_j: int
+
+
 @dataclass(slots=True)
 class SlotLedger:
-    """All live packets of one link in one slot."""
+    """All live packets of one link in one slot.
+
+    Where a batch is to replace another (`pairs`, new to old), only the larger
+    of the two counts, since only one of them will be there in the end.
+    """
 
     limits: SlotLimits
+    pairs: dict[BatchKey, BatchKey] = field(default_factory=dict)  # of the calendar
     net_j: int = 0
     used_down_j: int = 0
     used_up_j: int = 0
@@ -92,7 +106,7 @@ class SlotLedger:
         inc = entry.increment
         gross = sign * max(inc.sent_j, inc.received_j)
         self.changed = True
-        self.net_j += sign * signed(inc.flow_j, entry.flow)
+        self.net_j += sign * signed(entry.increment.flow_j, entry.flow)
         if entry.flow is Flow.DOWN:
             self.used_down_j += gross
         else:
@@ -117,6 +131,7 @@ class LinkCalendar:
     def __init__(self, model: LinkModel) -> None:
         """An empty calendar of a link with this loss model."""
         self.model = model
+        self.pairs: dict[BatchKey, BatchKey] = {}  # what is to replace what
         self._slots: dict[Slot, SlotLedger] = {}
         self._number = 0
 
@@ -133,10 +148,34 @@ class LinkCalendar:
         """The ledger of a slot, with these limits from now on; lower limits never remove live packets."""
         ledger = self._slots.get(slot)
         if ledger is None:
-            ledger = self._slots[slot] = SlotLedger(limits)
+            ledger = self._slots[slot] = SlotLedger(limits, self.pairs)
         if ledger.limits != limits:
             ledger.limits, ledger.changed = limits, True
         return ledger
+
+    def restore(self, slot: Slot, key: PacketKey, entry: LiveEntry) -> None:
+        """Book a packet of an earlier life, whatever the limits are by now. UsageError if it is booked.
+
+        Until the slot's limits are known nothing else fits beside what is restored.
+        """
+        ledger = self._slots.get(slot)
+        if ledger is None:
+            ledger = self._slots[slot] = SlotLedger(SlotLimits(down_j=0, up_j=0), self.pairs)
+        ledger.enter(key, entry)
+        limits = ledger.limits
+        ledger.limits = SlotLimits(
+            down_j=max(limits.down_j, ledger.used_down_j), up_j=max(limits.up_j, ledger.used_up_j)
+        )
+        self.number_from(entry.number)
+
+    def number_from(self, number: int) -> None:
+        """Numbers up to this one have been used; none is used twice."""
+        self._number = max(self._number, number)
+
+    @property
+    def last_number(self) -> int:
+        """The highest line number used so far."""
+        return self._number
 
     def slots(self) -> tuple[Slot, ...]:
         """All slots with a ledger, in ascending order."""

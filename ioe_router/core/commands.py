@@ -32,7 +32,7 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
     """Carry out one input that is not a frame. UsageError: the host asked for something impossible."""
     match input_:
         case Started():
-            _start(parts, input_, now)
+            _start(parts, input_, now, out)
         case SessionUp():
             parts.sessions.up(input_.neighbor, input_.dialer, now, out)
         case SessionDown():
@@ -55,11 +55,16 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             pass  # what is due is looked at after every call
 
 
-def _start(parts: Parts, started: Started, now: Now) -> None:
+def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
     parts.sessions.start(started.epoch)
     parts.routing.start(started.epoch)
     parts.zone.start(started.epoch, now)
-    parts.slots.start(now)
+    parts.slots.start(now, resumed=parts.restored)
+    for restored in parts.restored_bookings:
+        out.emit(restored)
+    parts.restored_bookings.clear()
+    for deviation in parts.settlement.restored_deviations():  # settled already, unless the crash came between
+        parts.imbalance.deviated(deviation, now, out)
 
 
 def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> None:

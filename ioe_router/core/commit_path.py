@@ -118,7 +118,6 @@ class CommitPath:
         record.commit, record.accepted = commit, commit.body.accepted
         for index in [i for i in record.granted if i not in record.accepted]:
             self._hop.drop(record, index)
-        record.persist(commit.envelope, out)
         if record.toward_origin is None:
             self._accept(record, commit, now, out)
         else:
@@ -172,12 +171,11 @@ class CommitPath:
         """COMMITTED stands here: prices enter the ledgers, the answer goes on."""
         record.advance(ReservationEvent.COMMITTED, now)
         record.committed = committed
-        record.persist(committed.envelope, out)
         for index in record.accepted:
             self._settle_prices(record, index)
         self._hop.table.settle(record)
         if record.toward_initiator is not None:
-            self._hop.answer(record, committed.envelope, out, durable=False)
+            self._hop.answer(record, committed.envelope, out)
         if record.toward_initiator is None or record.toward_origin is None:
             self._listener.booked(record, now, out)
 
@@ -201,6 +199,7 @@ class CommitPath:
         if record.committed is None or body.committed != record.committed.object_id:
             raise PeerError(ErrorCode.UNEXPECTED, "RECEIPT for an answer that was not given")
         record.receipt = True
+        record.touch()
 
     def failed(self, neighbor: NodeId, sealed: Sealed[Failed], now: Now, out: Outbox) -> None:
         """A signed failure from the origin's side."""
@@ -213,7 +212,7 @@ class CommitPath:
             return
         self._end(record, body.code, now, out)
         if record.toward_initiator is not None:
-            self._hop.answer(record, sealed.envelope, out, durable=False)
+            self._hop.answer(record, sealed.envelope, out)
 
     def _send_failed(
         self, neighbor: NodeId, about: Commit | HoldCore, code: ErrorCode, out: Outbox
@@ -232,7 +231,6 @@ class CommitPath:
             Release(reservation=body.reservation, version=body.version, initiator=self._hop.config.node)
         )
         record.advance(ReservationEvent.RELEASE, now)
-        record.persist(release.envelope, out)
         self._hop.pass_on(present(record.toward_origin).port.neighbor, release.envelope, out)
         self._end(record, code, now, out)
 
@@ -250,7 +248,6 @@ class CommitPath:
                 ErrorCode.GATE_CLOSED, "committed packets cannot be released after the final gate"
             )
         record.advance(ReservationEvent.RELEASE, now)
-        record.persist(sealed.envelope, out)
         if record.toward_origin is not None:
             self._hop.pass_on(record.toward_origin.port.neighbor, sealed.envelope, out)
         self._end(record, ErrorCode.UNSPECIFIED, now, out)

@@ -113,6 +113,16 @@ class Booked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRestored:
+    """After a restart: a packet of our own that an earlier life has booked, in a slot that is not over.
+
+    A host that kept its books has it in them already.
+    """
+
+    booked: Booked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unbooked:
     """A booked packet was released or cut; energy that is gone."""
 
@@ -199,6 +209,7 @@ Event = (
     | SlotClosed
     | TradeProgress
     | Booked
+    | BookingRestored
     | Unbooked
     | HoldAnswered
     | LossCorrection

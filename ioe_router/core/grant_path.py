@@ -153,7 +153,7 @@ class GrantPath:
             hold_ms=max(0, (record.deadline_ns - now.monotonic_ns) // NS_PER_MS),
             keeper_entry=self._hop.entry_envelope(record, leg, list(record.granted), final=True),
         )
-        self._hop.answer(record, self._hop.sealer.seal(grant).envelope, out, durable=True)
+        self._hop.answer(record, self._hop.sealer.seal(grant).envelope, out)
 
     def _fit_near(self, record: Reservation, leg: Leg, index: int) -> None:
         """As keeper of the near link: trim the packet to what we have; end it when nothing useful is left."""
@@ -197,7 +197,7 @@ class GrantPath:
         if record.toward_initiator is None:
             self._hop.on_answer(record, body, now, out)
         else:
-            self._hop.answer(record, self._hop.sealer.seal(body).envelope, out, durable=False)
+            self._hop.answer(record, self._hop.sealer.seal(body).envelope, out)
 
 
 def _agrees(leg: Leg, line: LedgerLine, item: GrantItem) -> bool:

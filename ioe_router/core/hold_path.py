@@ -16,7 +16,7 @@ from ioe_router.core.gates import refusal_of
 from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hop import Hop, present
 from ioe_router.core.outbox import Outbox
-from ioe_router.core.reservation import Reservation
+from ioe_router.core.reservation import Purpose, Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealed
@@ -57,7 +57,13 @@ class HoldPath:
         self._labels = labels
 
     def start(
-        self, core: Sealed[HoldCore], neighbor: NodeId, fee_micro_per_kwh: int, now: Now, out: Outbox
+        self,
+        core: Sealed[HoldCore],
+        neighbor: NodeId,
+        fee_micro_per_kwh: int,
+        serves: Purpose,
+        now: Now,
+        out: Outbox,
     ) -> None:
         """Initiate a reservation over the path whose first hop is `neighbor`."""
         body, hop, hold_ms = core.body, self._hop, self._hop.config.timers.hold_ms
@@ -67,6 +73,7 @@ class HoldPath:
             toward_origin=hop.leg(body, neighbor, True, fee_micro_per_kwh, body.path),
             deadline_ns=now.after_ms(hold_ms),
             asked_j={item.index: item.energy_j for item in body.items},
+            serves=serves,
         )
         quota = hop.table.admit(record, None)
         if quota is not None:

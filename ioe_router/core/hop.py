@@ -167,11 +167,10 @@ class Hop:
         """Send an envelope as it is."""
         self._prerequisites.send(neighbor, envelope, out)
 
-    def answer(self, record: Reservation, envelope: Envelope, out: Outbox, *, durable: bool) -> None:
+    def answer(self, record: Reservation, envelope: Envelope, out: Outbox) -> None:
         """Answer toward the initiator; the same question will get the same answer again."""
-        if durable:
-            record.persist(envelope, out)
         record.answer = envelope
+        record.touch()
         self.pass_on(present(record.toward_initiator).port.neighbor, envelope, out)
 
     def refusal(
@@ -200,7 +199,7 @@ class Hop:
         if record.toward_initiator is None:
             self.on_answer(record, refuse, now, out)
         else:
-            self.answer(record, self.sealer.seal(refuse).envelope, out, durable=False)
+            self.answer(record, self.sealer.seal(refuse).envelope, out)
 
     def gate_is_closed(self, record: Reservation, now: Now) -> bool:
         """The final gate of some slot of the reservation has passed."""

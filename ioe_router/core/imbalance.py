@@ -99,6 +99,8 @@ class Imbalance:
         self._relayed: dict[ObjectId, _Relayed] = {}
         self._prices: dict[Slot, ImbalancePrices] = {}
         self._previous = NO_OBJECT
+        self._changed_own: dict[Slot, None] = {}
+        self._changed_held: dict[tuple[Slot, NodeId], None] = {}
 
     # ------------------------------------------------------------ views
 
@@ -114,9 +116,45 @@ class Imbalance:
 
     def forget_before(self, slot: Slot) -> None:
         """Drop what is settled about slots before `slot`; unsettled records stay."""
-        self._own = {s: own for s, own in self._own.items() if s >= slot or not own.settled}
-        self._held = {key: record for key, record in self._held.items() if key[0] >= slot}
+        for old, own in list(self._own.items()):
+            if old < slot and own.settled:
+                del self._own[old]
+                self._changed_own[old] = None
+        for key in [key for key in self._held if key[0] < slot]:
+            del self._held[key]
+            self._changed_held[key] = None
         self._prices = {s: prices for s, prices in self._prices.items() if s >= slot}
+
+    # ------------------------------------------------------------ durable records
+
+    @property
+    def previous(self) -> ObjectId:
+        """The head of the node's own chain."""
+        return self._previous
+
+    def changed_own(self) -> tuple[tuple[Slot, OwnRecord | None], ...]:
+        """Own records that have changed since the last call; None: forgotten."""
+        changed = tuple((slot, self._own.get(slot)) for slot in self._changed_own)
+        self._changed_own.clear()
+        return changed
+
+    def changed_held(self) -> tuple[tuple[tuple[Slot, NodeId], Sealed[ImbalanceRecord] | None], ...]:
+        """Members' records that have changed since the last call; None: forgotten."""
+        changed = tuple((key, self._held.get(key)) for key in self._changed_held)
+        self._changed_held.clear()
+        return changed
+
+    def restore_own(self, slot: Slot, record: Sealed[ImbalanceRecord], *, settled: bool, now: Now) -> None:
+        """Take an own record of an earlier life; unsettled it is sent again."""
+        self._own[slot] = OwnRecord(record, settled=settled, sent=False, retry_ns=now.monotonic_ns)
+
+    def restore_held(self, slot: Slot, record: Sealed[ImbalanceRecord]) -> None:
+        """Take a member's record of an earlier life."""
+        self._held[slot, record.body.node] = record
+
+    def restore_previous(self, previous: ObjectId) -> None:
+        """Go on with the node's chain where it stood."""
+        self._previous = previous
 
     # ------------------------------------------------------------ the node
 
@@ -155,6 +193,7 @@ class Imbalance:
         record = self._sealer.seal(body)
         self._previous = record.object_id
         self._own[slot] = OwnRecord(record, settled=False, sent=False, retry_ns=now.monotonic_ns)
+        self._changed_own[slot] = None
         self._try(slot, now, out)
 
     def routes_changed(self, now: Now, out: Outbox) -> None:
@@ -225,6 +264,7 @@ class Imbalance:
         if len(self._held) >= self._config.limits.origins * 8:
             raise PeerError(ErrorCode.LIMIT_REACHED, "more imbalance records than this party keeps")
         both = self._held[key] = self._sealer.countersign(record.envelope)
+        self._changed_held[key] = None
         out.emit(ImbalanceSettled(record=both))
         return both
 
@@ -249,6 +289,7 @@ class Imbalance:
             own = self._own.get(Slot(body.slot_utc_s))
             if own is not None and not own.settled and own.record.object_id == record.object_id:
                 self._own[Slot(body.slot_utc_s)] = replace(own, record=record, settled=True)
+                self._changed_own[Slot(body.slot_utc_s)] = None
                 out.emit(ImbalanceSettled(record=record))
             return
         relayed = self._relayed.pop(record.object_id, None)

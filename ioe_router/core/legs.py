@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ioe_router.core.calendar import LiveEntry, PacketKey, SlotLedger
+from ioe_router.core.calendar import BatchKey, LiveEntry, PacketKey, Room, SlotLedger
 from ioe_router.core.loss import Increment, opposite, price_after_link, price_before_link
 from ioe_router.core.ports import Port, Ports
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -44,6 +44,11 @@ class Leg:
         return (self.reservation, self.version, index)
 
     @property
+    def batch(self) -> BatchKey:
+        """The reservation's name in the ledger."""
+        return (self.reservation, self.version)
+
+    @property
     def flow(self) -> Flow:
         """Sense of the energy on the link."""
         outward = self.toward_origin is (self.direction is Direction.DEMAND)
@@ -65,6 +70,16 @@ class Leg:
     def far_of_line(self, line: LedgerLine) -> int:
         """Energy at the origin's side by a keeper's line."""
         return line.sent_j if self.direction is Direction.SUPPLY else line.received_j
+
+    def live(self, slots: dict[int, Slot]) -> tuple[tuple[int, LiveEntry], ...]:
+        """This node's ledger lines of the batch on the leg's link, by index."""
+        found = []
+        for index, slot in sorted(slots.items()):
+            ledger = self.port.calendar.ledger(slot)
+            entry = None if ledger is None else ledger.entries.get(self.key(index))
+            if entry is not None:
+                found.append((index, entry))
+        return tuple(found)
 
     def near_price(self, far_price: int, increment: Increment) -> int:
         """Price at the near end, from the price at the far end."""

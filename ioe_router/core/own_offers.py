@@ -47,6 +47,7 @@ class OwnOffers:
         """No offers yet."""
         self._slot_s = slot_s
         self._offers: dict[int, OwnOffer] = {}
+        self._taken: dict[int, dict[Slot, dict[HolderKey, int]]] = {}  # outlives a start: see restore
         self._changed: dict[int, None] = {}
 
     def changed(self) -> tuple[OwnOffer, ...]:
@@ -59,7 +60,8 @@ class OwnOffers:
         """Take note of what the host offers; what was taken before stays taken."""
         offer = self._offers.get(stated.offer_no)
         if offer is None:
-            offer = self._offers[stated.offer_no] = OwnOffer(stated)
+            taken = self._taken.setdefault(stated.offer_no, {})
+            offer = self._offers[stated.offer_no] = OwnOffer(stated, taken=taken)
         offer.stated = stated
         return offer
 
@@ -91,14 +93,19 @@ class OwnOffers:
 
     def give_back(self, offer_no: int, slot: Slot, key: HolderKey, keep_j: int = 0) -> None:
         """Return a packet's energy but for `keep_j`; idempotent."""
-        offer = self._offers.get(offer_no)
-        if offer is None or key not in offer.taken.get(slot, {}):
+        taken = self._taken.get(offer_no, {}).get(slot, {})
+        if key not in taken:
             return
-        self._changed[offer_no] = None
+        if offer_no in self._offers:
+            self._changed[offer_no] = None
         if keep_j:
-            offer.taken[slot][key] = keep_j
+            taken[key] = keep_j
         else:
-            del offer.taken[slot][key]
+            del taken[key]
+
+    def restore(self, offer_no: int, slot: Slot, key: HolderKey, energy_j: int) -> None:
+        """Count a packet of an earlier life as taken; the host may state the offer again later."""
+        self._taken.setdefault(offer_no, {}).setdefault(slot, {})[key] = energy_j
 
     def remaining_runs(self, offer: OwnOffer, first_slot: Slot) -> tuple[OfferRun, ...]:
         """What to publish from `first_slot` on: stated energy less what is taken, equal neighbours joined."""
@@ -114,9 +121,9 @@ class OwnOffers:
 
     def forget_before(self, slot: Slot) -> None:
         """Drop what was taken in slots before `slot`."""
-        for offer in self._offers.values():
-            for old in [s for s in offer.taken if s < slot]:
-                del offer.taken[old]
+        for taken in self._taken.values():
+            for old in [s for s in taken if s < slot]:
+                del taken[old]
 
 
 def _append(runs: list[OfferRun], energy_j: int, price: int) -> None:

@@ -10,11 +10,12 @@ it here as a lookup or a listener.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.entropy import EntropySource
+from ioe_router.core.events import BookingRestored
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.fib import Fib
 from ioe_router.core.grant_path import GrantPath
@@ -25,6 +26,7 @@ from ioe_router.core.market import RibMarket
 from ioe_router.core.origin_desk import OwnOriginDesk
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.ports import Port, Ports, make_port
+from ioe_router.core.promises import Promises
 from ioe_router.core.reservation import ReservationTable
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
@@ -45,6 +47,10 @@ class NodeSealer(Countersigner, Protocol):
 
     def peek_attestation(self, envelope: Envelope) -> Sealed[LinkAttestation]:
         """Decode a configured attestation; its signatures are checked at the handshake."""
+        ...
+
+    def recall(self, envelope: Envelope, body: type[Any]) -> Sealed[Any]:
+        """Decode an object of this node's own store: it was verified before it was stored. PeerError."""
         ...
 
 
@@ -78,6 +84,11 @@ class Parts:
         self.settlement = Settlement(config, sealer, all_ports, post)
         self.imbalance = Imbalance(config, sealer, self._route_to, self._forward, post)
         self._join_reservations(config, sealer, entropy)
+        self.promises = Promises(
+            self.evidence, self.ports, self.reservations, self.settlement, self.imbalance, self.supply
+        )
+        self.restored = False  # an earlier life's records have been taken up
+        self.restored_bookings: list[BookingRestored] = []  # to be told with the start
 
     def _join_reservations(self, config: RouterConfig, sealer: NodeSealer, entropy: EntropySource) -> None:
         self.own_offers = OwnOffers(config.parameters.slot_s)

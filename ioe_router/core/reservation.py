@@ -12,15 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ioe_router.config import RouterConfig
-from ioe_router.core.effects import RecordKind
 from ioe_router.core.legs import Leg
-from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ReservationId
-from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, ReservationState
+from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
 from ioe_router.model.slot import Slot
 
 ReservationKey = tuple[ReservationId, int]
@@ -33,6 +31,15 @@ class Granted:
     energy_j: int
     price_micro_per_kwh: int
     scarcity_micro_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a reservation of this node's own is for: the want it serves, and over how many links."""
+
+    trade_no: int
+    own_offer_no: int | None  # the own offer whose energy it carries; None when it buys
+    hops: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,8 +59,13 @@ class Reservation:
     committed: Sealed[Committed] | None = None
     receipt: bool = False  # the near neighbour has confirmed COMMITTED
     answer: Envelope | None = None  # last answer toward the initiator, repeated to a repeated question
+    release: Sealed[Release] | None = None  # once committed packets were given back
+    release_open: bool = False  # ... and the neighbour toward the origin has not said how it took that
+    serves: Purpose | None = None  # at the initiator
     retry_ns: int | None = None
     ended_ns: int | None = None
+    stored: bool = False  # there is a durable record of it
+    changes: dict[ReservationKey, Reservation] | None = field(default=None, repr=False)  # of the table
 
     @property
     def key(self) -> ReservationKey:
@@ -81,14 +93,15 @@ class Reservation:
     def advance(self, event: ReservationEvent, now: Now) -> None:
         """Take a transition of the table. Raises PeerError when it is refused."""
         self.state = advance(self.state, event)
+        self.touch()
         if self.state in TERMINAL:
             self.ended_ns = now.monotonic_ns
             self.retry_ns = None
 
-    def persist(self, promise: Envelope, out: Outbox) -> None:
-        """Make the latest signed promise durable."""
-        reservation, version = self.key
-        out.persist(RecordKind.RESERVATION, reservation + version.to_bytes(4), promise.signed)
+    def touch(self) -> None:
+        """What a durable record holds has changed; it is written before anything of this call leaves."""
+        if self.changes is not None:
+            self.changes[self.key] = self
 
     def refuse_packet(self, index: int, code: ErrorCode, counter_offer_j: int = 0) -> None:
         """Note why a packet is not going on."""
@@ -111,6 +124,20 @@ class ReservationTable:
         self._kept_ns = config.timers.outcome_kept_s * 1000 * NS_PER_MS
         self._records: dict[ReservationKey, Reservation] = {}
         self._open: dict[ReservationKey, Reservation] = {}
+        self._changed: dict[ReservationKey, Reservation] = {}
+
+    def changed(self) -> tuple[Reservation, ...]:
+        """Records that have changed since the last call."""
+        changed = tuple(self._changed.values())
+        self._changed.clear()
+        return changed
+
+    def restore(self, record: Reservation) -> None:
+        """Enter a record of an earlier life; no quota counts against a promise."""
+        record.changes = self._changed
+        self._records[record.key] = record
+        if record.state not in TERMINAL or record.release_open:
+            self._open[record.key] = record
 
     def get(self, reservation: ReservationId, version: int) -> Reservation | None:
         """The record of a reservation version."""
@@ -142,11 +169,12 @@ class ReservationTable:
         if of_link >= self._limits.holds_per_link or of_initiator >= self._limits.holds_per_origin:
             return ErrorCode.QUOTA
         self._records[record.key] = self._open[record.key] = record
+        record.changes = self._changed
         return None
 
     def settle(self, record: Reservation) -> None:
         """Take an ended record off the open list (it stays answerable)."""
-        if record.state in TERMINAL:
+        if record.state in TERMINAL and not record.release_open:
             self._open.pop(record.key, None)
 
     def deadline_ns(self) -> int | None:
@@ -157,8 +185,16 @@ class ReservationTable:
         times += [record.retry_ns for record in self._open.values() if record.retry_ns is not None]
         return min(times, default=None)
 
-    def forget_ended(self, now: Now) -> None:
-        """Drop records whose retention is over."""
-        for key, record in list(self._records.items()):
-            if record.ended_ns is not None and record.ended_ns + self._kept_ns <= now.monotonic_ns:
-                del self._records[key]
+    def forget_ended(self, now: Now, before: Slot) -> tuple[Reservation, ...]:
+        """Drop records whose retention is over; what is booked stays until its slot is before `before`."""
+        gone = tuple(record for record in self._records.values() if self._is_over(record, now, before))
+        for record in gone:
+            del self._records[record.key]
+            self._changed.pop(record.key, None)
+        return gone
+
+    def _is_over(self, record: Reservation, now: Now, before: Slot) -> bool:
+        if record.ended_ns is None or record.ended_ns + self._kept_ns > now.monotonic_ns:
+            return False
+        books = record.state is ReservationState.COMMITTED or record.release is not None
+        return not books or record.last_slot < before

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ioe_router.config import NeighborConfig, RouterConfig
+from ioe_router.core.durable import to_record
+from ioe_router.core.effects import RecordKind
 from ioe_router.core.entropy import EntropySource, jittered_ms
 from ioe_router.core.events import NeighborDown, NeighborUp
 from ioe_router.core.evidence import Evidence, Prerequisites
@@ -184,9 +186,15 @@ class Sessions:
             raise problem
         session.state, session.proved = following, True
         if session.peer_hello is not None:
-            session.seen_epoch = session.peer_hello.body.epoch
+            self._note_epoch(session, session.peer_hello.body.epoch, out)
         self._arm(session, now)
         out.emit(NeighborUp(neighbor=neighbor))
+
+    def _note_epoch(self, session: _Session, epoch: int, out: Outbox) -> None:
+        """Remember the highest epoch of a neighbour beyond our own restart."""
+        if epoch > session.seen_epoch:
+            out.persist(RecordKind.NEIGHBOR, session.neighbor.node, to_record({"epoch": epoch}))
+        session.seen_epoch = epoch
 
     # ------------------------------------------------------------- ending
     def close(self, neighbor: NodeId, code: ErrorCode, text: str, out: Outbox) -> None:

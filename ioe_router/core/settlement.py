@@ -95,6 +95,16 @@ class SlotOnLink:
     agreed: bool | None = None  # None until both statements are here
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainHeads:
+    """Where the meter's counters and both ends' chains of statements on a link stand."""
+
+    imported_j: int = 0
+    exported_j: int = 0
+    last_own: ObjectId | None = None
+    last_peer: ObjectId | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class NodeDeviation:
     """Metered less booked import of the node over all its ports, joules: positive is SHORT."""
@@ -114,9 +124,8 @@ class Settlement:
         self._slot_s = config.parameters.slot_s
         self._ports = {port.link: port for port in ports}
         self._rows: dict[tuple[Slot, LinkId], SlotOnLink] = {}
-        self._counters: dict[LinkId, tuple[int, int]] = {}
-        self._last_own: dict[LinkId, ObjectId] = {}
-        self._last_peer: dict[LinkId, ObjectId] = {}
+        self._heads: dict[LinkId, ChainHeads] = {}
+        self._changed: dict[tuple[Slot, LinkId], None] = {}
         self._forgotten = Slot(0)
 
     # ------------------------------------------------------------ views
@@ -144,10 +153,48 @@ class Settlement:
         nothing can continue that one, so the next begins a new chain.
         """
         self._forgotten = max(self._forgotten, slot)
-        for (gone, link), row in self._rows.items():
-            if gone < slot and row.own_statement is not None and row.agreed is None:
-                self._last_own.pop(link, None)
-        self._rows = {key: row for key, row in self._rows.items() if key[0] >= slot}
+        for key, row in list(self._rows.items()):
+            if key[0] >= slot:
+                continue
+            if row.own_statement is not None and row.agreed is None:
+                self._heads[key[1]] = replace(self.heads(key[1]), last_own=None)
+            self._changed[key] = None
+            del self._rows[key]
+
+    # ------------------------------------------------------------ durable records
+
+    def heads(self, link: LinkId) -> ChainHeads:
+        """Counters and chain heads of a link."""
+        return self._heads.get(link, ChainHeads())
+
+    def changed(self) -> tuple[tuple[tuple[Slot, LinkId], SlotOnLink | None], ...]:
+        """Rows that have changed since the last call; None: forgotten."""
+        changed = tuple((key, self._rows.get(key)) for key in self._changed)
+        self._changed.clear()
+        return changed
+
+    def restore_heads(self, link: LinkId, heads: ChainHeads) -> None:
+        """Go on where an earlier life stood on a link."""
+        self._heads[link] = heads
+
+    def restore_row(self, slot: Slot, link: LinkId, row: SlotOnLink) -> None:
+        """Take a row of an earlier life; what both ends have stated stays settled as it was."""
+        port, agreed, account = self._ports[link], None, None
+        if row.own_statement is not None and row.peer_statement is not None:
+            agreed = _figures(row.own_statement.body) == _figures(row.peer_statement.body)
+        if row.own_meter is not None and row.peer_meter is not None and row.booked is not None:
+            account = _loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
+        self._rows[slot, link] = replace(row, agreed=agreed, account=account)
+
+    def restored_deviations(self) -> tuple[NodeDeviation, ...]:
+        """The node's deviation in every slot of which all ports have been read."""
+        slots = dict.fromkeys(slot for slot, _ in self._rows)
+        found = (self._deviation(slot) for slot in slots)
+        return tuple(one for one in found if one is not None)
+
+    def _put(self, slot: Slot, link: LinkId, row: SlotOnLink) -> None:
+        self._rows[slot, link] = row
+        self._changed[slot, link] = None
 
     # ------------------------------------------------------------ metering
 
@@ -181,15 +228,15 @@ class Settlement:
             return None
         _check_sums(booked, packets)
         record = self._sealer.seal(self._meter_record(read))
-        self._rows[read.slot, read.link] = replace(row, booked=booked, packets=packets, own_meter=record)
+        self._put(read.slot, read.link, replace(row, booked=booked, packets=packets, own_meter=record))
         self._post(port.neighbor, record.envelope, out)
         self._both_metered(read.slot, port, out)
         return self._deviation(read.slot)
 
     def _meter_record(self, read: MeterRead) -> MeterRecord:
-        imported_j, exported_j = self._counters.get(read.link, (0, 0))
-        imported_j, exported_j = imported_j + read.imported_j, exported_j + read.exported_j
-        self._counters[read.link] = (imported_j, exported_j)
+        heads = self.heads(read.link)
+        imported_j, exported_j = heads.imported_j + read.imported_j, heads.exported_j + read.exported_j
+        self._heads[read.link] = replace(heads, imported_j=imported_j, exported_j=exported_j)
         return MeterRecord(
             link=read.link,
             slot_utc_s=read.slot,
@@ -221,7 +268,7 @@ class Settlement:
         if row.peer_meter is not None:
             _same(row.peer_meter.object_id, sealed.object_id, "meter record")
             return
-        self._rows[slot, body.link] = replace(row, peer_meter=sealed)
+        self._put(slot, body.link, replace(row, peer_meter=sealed))
         self._both_metered(slot, port, out)
 
     def _both_metered(self, slot: Slot, port: Port, out: Outbox) -> None:
@@ -234,9 +281,9 @@ class Settlement:
         ):
             return
         statement = self._sealer.seal(self._statement(slot, port.link, row.booked, row.packets))
-        self._last_own[port.link] = statement.object_id
+        self._heads[port.link] = replace(self.heads(port.link), last_own=statement.object_id)
         account = _loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
-        self._rows[slot, port.link] = replace(row, own_statement=statement, account=account)
+        self._put(slot, port.link, replace(row, own_statement=statement, account=account))
         self._post(port.neighbor, statement.envelope, out)
         self._both_stated(slot, port, out)
 
@@ -256,7 +303,7 @@ class Settlement:
             booked_up_sent_j=booked.up_sent_j,
             booked_down_received_j=booked.down_received_j,
             booked_up_received_j=booked.up_received_j,
-            previous=self._last_own.get(link, NO_OBJECT),
+            previous=self.heads(link).last_own or NO_OBJECT,
         )
 
     def hear_statement(self, neighbor: NodeId, sealed: Sealed[LinkStatement], now: Now, out: Outbox) -> None:
@@ -269,10 +316,11 @@ class Settlement:
             _same(row.peer_statement.object_id, sealed.object_id, "statement")
             return
         # A neighbour that lost its records begins a new chain with zeros; that is seen, not forbidden.
-        if body.previous not in (self._last_peer.get(body.link, body.previous), NO_OBJECT):
+        heads = self.heads(body.link)
+        if body.previous not in (heads.last_peer or body.previous, NO_OBJECT):
             raise PeerError(ErrorCode.BROKEN_CHAIN, "the statement does not continue the one before it")
-        self._last_peer[body.link] = sealed.object_id
-        self._rows[slot, body.link] = replace(row, peer_statement=sealed)
+        self._heads[body.link] = replace(heads, last_peer=sealed.object_id)
+        self._put(slot, body.link, replace(row, peer_statement=sealed))
         self._both_stated(slot, port, out)
 
     def _both_stated(self, slot: Slot, port: Port, out: Outbox) -> None:
@@ -281,7 +329,7 @@ class Settlement:
             return
         own = row.own_statement.body
         agreed = _figures(own) == _figures(row.peer_statement.body)
-        self._rows[slot, port.link] = replace(row, agreed=agreed)
+        self._put(slot, port.link, replace(row, agreed=agreed))
         by_us, to_us = own.keeper_owes_micro, own.other_owes_micro
         if not port.keeper:
             by_us, to_us = to_us, by_us

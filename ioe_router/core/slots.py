@@ -34,14 +34,31 @@ class SlotClock:
         self._queue: list[tuple[int, int, Slot]] = []  # utc_s, step, slot
         self._next: Slot | None = None
 
-    def start(self, now: Now) -> None:
-        """Begin with the first slot whose opening has not passed."""
+    def start(self, now: Now, *, resumed: bool = False) -> None:
+        """Begin with the first slot whose opening has not passed.
+
+        `resumed`: this node may be bound in slots that opened before; their steps are taken up, too.
+        """
         slot_s = self._parameters.slot_s
         slot = slot_at(now.utc_s, slot_s)
         while self._utc_s(slot, Step.OPENING) < now.utc_s:
+            if resumed:
+                self._resume(slot, now)
             slot = next_slot(slot, slot_s)
         self._next = slot
         self._add_next()
+
+    def _resume(self, slot: Slot, now: Now) -> None:
+        """What is left of a slot: its future steps, and of the past ones those that still have a purpose.
+
+        Offers and wants are asked for again until the sweeps; set-points are published again until the end.
+        """
+        swept = self._utc_s(slot, Step.PROVISIONAL_GATE) <= now.utc_s
+        for step in Step:
+            at = self._utc_s(slot, step)
+            again = step is Step.FINAL_GATE or (step is Step.OPENING and not swept)
+            if at > now.utc_s or again:
+                heapq.heappush(self._queue, (at, step, slot))
 
     def _add_next(self) -> None:
         if self._next is None:
@@ -67,7 +84,7 @@ class SlotClock:
         while self._queue and self._queue[0][0] <= now.utc_s:
             _, step, slot = heapq.heappop(self._queue)
             steps.append((slot, Step(step)))
-            if step == Step.OPENING:
+            if step == Step.OPENING and next_slot(slot, self._parameters.slot_s) == self._next:
                 self._add_next()
         return steps
 

@@ -39,7 +39,7 @@ def _take(parts: Parts, slot: Slot, step: Step, now: Now, out: Outbox) -> None:
         case Step.START:
             pass
         case Step.END:
-            _forget(parts, Slot(slot - KEPT_SLOTS * parts.config.parameters.slot_s), now)
+            _forget(parts, Slot(slot - KEPT_SLOTS * parts.config.parameters.slot_s), now, out)
 
 
 def _dispatch(parts: Parts, slot: Slot, out: Outbox) -> None:
@@ -49,7 +49,7 @@ def _dispatch(parts: Parts, slot: Slot, out: Outbox) -> None:
     out.emit(SlotClosed(slot=slot, imported_j=max(0, imported_j), exported_j=max(0, -imported_j)))
 
 
-def _forget(parts: Parts, slot: Slot, now: Now) -> None:
+def _forget(parts: Parts, slot: Slot, now: Now, out: Outbox) -> None:
     for port in parts.ports.all():
         port.calendar.forget_before(slot)
     parts.own_offers.forget_before(slot)
@@ -58,4 +58,4 @@ def _forget(parts: Parts, slot: Slot, now: Now) -> None:
     parts.sweeps.forget_before(slot)
     parts.settlement.forget_before(slot)
     parts.imbalance.forget_before(slot)
-    parts.reservations.forget_ended(now)
+    parts.promises.forget(now, slot, out)

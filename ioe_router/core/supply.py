@@ -25,12 +25,24 @@ class LossSupply:
         self._ports = ports
         self._supply: dict[Slot, dict[LinkId, int]] = {}
         self._uncarried_j: dict[LinkId, int] = {}  # as the newest sweep found it
+        self._changed: dict[Slot, None] = {}
 
     def open(self, slot: Slot) -> int:
         """Forecast the supply of a slot; returns what the node has to buy in all."""
         supply = {port.link: self._forecast(port) for port in self._ports.all()}
-        self._supply[slot] = supply
+        supply = self._supply.setdefault(slot, supply)  # a restart does not open a slot again
+        self._changed[slot] = None
         return sum(supply.values())
+
+    def changed(self) -> tuple[tuple[Slot, dict[LinkId, int] | None], ...]:
+        """Slots whose supply has changed since the last call; None: forgotten."""
+        changed = tuple((slot, self._supply.get(slot)) for slot in self._changed)
+        self._changed.clear()
+        return changed
+
+    def restore(self, slot: Slot, supply: dict[LinkId, int]) -> None:
+        """Take over the supply of a slot that an earlier life has opened."""
+        self._supply[slot] = supply
 
     def _forecast(self, port: Port) -> int:
         known = self._uncarried_j.get(port.link)
@@ -50,6 +62,7 @@ class LossSupply:
     def correct(self, slot: Slot, swept_j: Mapping[LinkId, int]) -> None:
         """The sweeps found these losses: from now on the supply is the half of what no packet carries."""
         supply = self._supply.setdefault(slot, {})
+        self._changed[slot] = None
         for link, sums in self.booked(slot).items():
             if link in swept_j:
                 self._uncarried_j[link] = swept_j[link] - sums.carried_loss_j
@@ -57,4 +70,6 @@ class LossSupply:
 
     def forget_before(self, slot: Slot) -> None:
         """Drop what concerns slots before `slot`."""
-        self._supply = {s: supply for s, supply in self._supply.items() if s >= slot}
+        for old in [s for s in self._supply if s < slot]:
+            del self._supply[old]
+            self._changed[old] = None

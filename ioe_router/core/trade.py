@@ -25,7 +25,7 @@ from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.planner import Allocation, Plan
-from ioe_router.core.reservation import Reservation, ReservationKey
+from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Sealer
 from ioe_router.model.errors import ErrorCode, UsageError
@@ -56,7 +56,6 @@ class TradeDesk:
         self._own = own
         self._deals: dict[int, Deal] = {}
         self._by_reservation: dict[ReservationKey, Deal] = {}
-        self._hops: dict[ReservationKey, int] = {}
         self._holds: HoldPath
         self._commits: CommitPath
 
@@ -169,7 +168,25 @@ class TradeDesk:
         for key, deal in list(self._by_reservation.items()):
             if deal.trade.slot < slot:
                 del self._by_reservation[key]
-                self._hops.pop(key, None)
+
+    # --- after a restart
+
+    def restore(self, record: Reservation) -> None:
+        """Count an own reservation of an earlier life: what is committed as covered, in doubt as pending.
+
+        The want is known by its number only, until the host states it again.
+        """
+        serves, body = record.serves, record.core.body
+        if serves is None:
+            return
+        deal = self._deals.get(serves.trade_no)
+        if deal is None or deal.trade.slot != record.last_slot:
+            deal = self._deals[serves.trade_no] = Deal(_unstated(record, serves), done=True)
+        self._by_reservation[record.key] = deal
+        if record.state is ReservationState.COMMITTED:
+            deal.covered_j += sum(record.granted[index].energy_j for index in record.accepted)
+        else:
+            deal.pending[record.key] = (body.origin, body.offer_no, body.path)
 
     # --- one attempt
 
@@ -238,9 +255,9 @@ class TradeDesk:
                 self._own.take(offer, trade.slot, (*key, 1), allocation.energy_j)
         deal.pending[key] = (candidate.offer.origin, candidate.offer.offer_no, candidate.path)
         self._by_reservation[key] = deal
-        self._hops[key] = len(candidate.hops)
         neighbor, fee = self._market.first_hop(candidate)
-        self._holds.start(core, neighbor, fee, now, out)
+        serves = Purpose(trade_no=trade.trade_no, own_offer_no=trade.own_offer_no, hops=len(candidate.hops))
+        self._holds.start(core, neighbor, fee, serves, now, out)
 
     # --- answers
 
@@ -298,33 +315,13 @@ class TradeDesk:
         """Packets at one of our ends are committed."""
         initiator = record.toward_initiator is None
         for index in record.accepted:
-            out.emit(self._booked_event(record, index, initiator))
+            out.emit(booked_event(record, index))
         deal = self._by_reservation.get(record.key)
         if deal is None or not initiator:
             return
         deal.covered_j += sum(record.granted[index].energy_j for index in record.accepted)
         deal.pending.pop(record.key, None)
         self._schedule(deal, now, out)
-
-    def _booked_event(self, record: Reservation, index: int, initiator: bool) -> Booked:
-        body, granted = record.core.body, record.granted[index]
-        deal = self._by_reservation.get(record.key) if initiator else None
-        own_offer_no = body.offer_no if deal is None else deal.trade.own_offer_no or 0
-        return Booked(
-            reservation=body.reservation,
-            index=index,
-            slot=record.slots[index],
-            peer=body.origin if initiator else body.initiator,
-            initiator=initiator,
-            direction=body.direction,
-            energy_j=granted.energy_j,
-            price_micro_per_kwh=granted.price_micro_per_kwh,
-            scarcity_micro_per_kwh=granted.scarcity_micro_per_kwh,
-            offer_no=body.offer_no,
-            trade_no=0 if deal is None else deal.trade.trade_no,
-            own_offer_no=own_offer_no,
-            hops=self._hops.get(record.key, 0),
-        )
 
     def ended(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
         """A reservation at one of our ends stands no more."""
@@ -371,6 +368,44 @@ class TradeDesk:
                 reason=code,
             )
         )
+
+
+def _unstated(record: Reservation, serves: Purpose) -> Trade:
+    """A want of which only what it has got is known: nothing more is wanted."""
+    body = record.core.body
+    return Trade(
+        trade_no=serves.trade_no,
+        slot=record.last_slot,
+        direction=body.direction,
+        energy_j=0,
+        price_limit_micro_per_kwh=body.price_limit_micro_per_kwh,
+        default_limit_micro_per_kwh=None,
+        own_offer_no=serves.own_offer_no,
+        priority=body.priority,
+        sources=(),
+        carbon_max_mg_per_kwh=None,
+    )
+
+
+def booked_event(record: Reservation, index: int) -> Booked:
+    """What the host is told about a committed packet at one of its ends."""
+    body, granted, serves = record.core.body, record.granted[index], record.serves
+    initiator = record.toward_initiator is None
+    return Booked(
+        reservation=body.reservation,
+        index=index,
+        slot=record.slots[index],
+        peer=body.origin if initiator else body.initiator,
+        initiator=initiator,
+        direction=body.direction,
+        energy_j=granted.energy_j,
+        price_micro_per_kwh=granted.price_micro_per_kwh,
+        scarcity_micro_per_kwh=granted.scarcity_micro_per_kwh,
+        offer_no=body.offer_no,
+        trade_no=0 if serves is None else serves.trade_no,
+        own_offer_no=body.offer_no if serves is None else serves.own_offer_no or 0,
+        hops=0 if serves is None else serves.hops,
+    )
 
 
 def _now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:

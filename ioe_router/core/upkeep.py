@@ -38,6 +38,8 @@ def _has_shifted(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
 def publish_link_states(parts: Parts) -> None:
     """Hand the load of every own link that has changed to link state; only its keeper may speak of it."""
     for port in parts.ports.all():
+        if parts.evidence.latest(port.link) is None:
+            continue  # after a restart there are books before the handshake has proved the link
         if port.keeper and not port.attestation.body.access:
             for slot, ledger in port.calendar.changed():
                 parts.routing.publish_link_state(port.link, slot, _load(ledger))

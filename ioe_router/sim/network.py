@@ -12,7 +12,15 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ioe_router.agents.agent import Agent
-from ioe_router.core.effects import ApplySchedule, CloseSession, Effect, Emit, Persist, SendFrame
+from ioe_router.core.effects import (
+    ApplySchedule,
+    CloseSession,
+    Effect,
+    Emit,
+    Persist,
+    RecordKind,
+    SendFrame,
+)
 from ioe_router.core.events import Event
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, SessionDown, SessionUp, Started
 from ioe_router.model.clock import NS_PER_MS, Now
@@ -30,7 +38,10 @@ class SimNode:
     inbox: deque[Input] = field(default_factory=deque)
     events: list[tuple[Now, Event]] = field(default_factory=list)
     schedules: list[ApplySchedule] = field(default_factory=list)
+    store: dict[tuple[RecordKind, bytes], Persist] = field(default_factory=dict)  # what survives a crash
+    epoch: int = 1
     alive: bool = True
+    effects_left: int | None = None  # crash once so many more effects are carried out
 
 
 class Network:
@@ -74,6 +85,19 @@ class Network:
             (other,) = pair - {node}
             self.disconnect(node, other)
         self.nodes[node].inbox.clear()
+
+    def crash(self, node: NodeId) -> None:
+        """Stop a router until `restart`; what it was about to do is lost, its store is not."""
+        self.nodes[node].effects_left = None
+        self.kill(node)
+
+    def restart(self, node: NodeId, router: Router, agent: Agent | None = None) -> None:
+        """A new router takes up the store of the one that crashed, with the next epoch."""
+        sim = self.nodes[node]
+        sim.router, sim.agent, sim.alive = router, agent, True
+        sim.epoch += 1
+        router.restore(tuple(sim.store.values()), self.now)
+        sim.inbox.append(Started(epoch=sim.epoch))
 
     def give(self, node: NodeId, *inputs: Input) -> None:
         """Queue inputs of a host."""
@@ -122,6 +146,11 @@ class Network:
 
     def _carry_out(self, node: NodeId, sim: SimNode, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
+            if sim.effects_left is not None:
+                if sim.effects_left == 0:
+                    self.crash(node)
+                    return
+                sim.effects_left -= 1
             match effect:
                 case SendFrame():
                     self._deliver(node, effect)
@@ -133,8 +162,10 @@ class Network:
                         sim.inbox.extend(sim.agent.on_event(effect.event, self.now))
                 case ApplySchedule():
                     sim.schedules.append(effect)
+                case Persist(record=None):
+                    sim.store.pop((effect.kind, effect.key), None)
                 case Persist():
-                    pass  # nothing crashes in this network, so nothing needs to be read back
+                    sim.store[effect.kind, effect.key] = effect
 
     def _deliver(self, node: NodeId, effect: SendFrame) -> None:
         if frozenset((node, effect.neighbor)) in self._up:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from ioe_router.config import Limits, NeighborConfig, RouterConfig, Timers
-from ioe_router.core.effects import CloseSession, Emit
+from ioe_router.core.effects import CloseSession, Emit, Persist
 from ioe_router.core.events import Event
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.inputs import PublishOffer
@@ -296,10 +296,10 @@ class Net:
                     by_neighbor.setdefault(wish.neighbor, []).append(wish.envelope)
                 case Emit():
                     node.events.append(wish.event)
-                case CloseSession():
-                    pass
+                case CloseSession() | Persist():
+                    pass  # nothing crashes here
                 case _:
-                    raise UsageError("these parts neither persist nor apply schedules")
+                    raise UsageError("these parts apply no schedules")
         for neighbor, envelopes in by_neighbor.items():
             self._send(node, neighbor, tuple(envelopes))
 

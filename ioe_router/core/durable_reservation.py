@@ -1,0 +1,306 @@
+"""What a node writes down about one reservation, and how it reads it back (SPEC section 10.10).
+
+The record holds everything that the node needs to stand by its promise: the signed
+objects, both legs, what was granted and taken, this node's ledger lines on both links,
+the absolute end of the hold, and at the initiator which want it serves.  HOLDING is no
+promise: of it nothing is written, and a restart forgets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from ioe_router.core.calendar import LiveEntry
+from ioe_router.core.durable import Fields, damaged, envelope_to, to_record
+from ioe_router.core.legs import Leg
+from ioe_router.core.loss import Increment
+from ioe_router.core.ports import Ports
+from ioe_router.core.reservation import Granted, Purpose, Reservation, ReservationKey
+from ioe_router.core.reservation_fsm import ENDED, TERMINAL
+from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import LINK_ID_BYTES, NODE_ID_BYTES, NodeId, PathHash
+from ioe_router.model.reservation import (
+    Commit,
+    Committed,
+    GrantItem,
+    HoldCore,
+    Release,
+    ReservationState,
+)
+from ioe_router.model.routing import Flow
+from ioe_router.model.slot import Slot
+
+T = TypeVar("T")
+B = TypeVar("B", HoldCore, Commit, Committed, Release)
+
+Recall = Callable[[Envelope, type[Any]], Sealed[Any]]
+PATH_HASH_BYTES: Final = 32
+_ENTRY_WIDTH: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """A live packet on one link, as it was when the record was written."""
+
+    leg: Leg
+    index: int
+    slot: Slot
+    entry: LiveEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReservation:
+    """A record read back: the reservation and the ledger lines that belong to it."""
+
+    record: Reservation
+    entries: tuple[StoredEntry, ...]
+
+
+# ------------------------------------------------------------------ writing
+
+
+def key_of(key: ReservationKey) -> bytes:
+    """The row of the store: id, then version as four bytes."""
+    reservation, version = key
+    return reservation + version.to_bytes(4)
+
+
+def is_promise(record: Reservation) -> bool:
+    """Whether this node has to stand by the reservation after a crash, or to remember how it ended."""
+    return record.stored or record.state in (
+        ReservationState.HELD,
+        ReservationState.IN_DOUBT,
+        ReservationState.COMMITTED,
+    )
+
+
+def record_of(record: Reservation, now: Now) -> bytes:
+    """The record of a reservation as it stands."""
+    serves = record.serves
+    return to_record(
+        {
+            "accepted": list(record.accepted),
+            "answer": envelope_to(record.answer),
+            "commit": _signed(record.commit),
+            "committed": _signed(record.committed),
+            "core": envelope_to(record.core.envelope),
+            "ended_utc_ms": None if record.ended_ns is None else _utc_ms(record.ended_ns, now),
+            "far": _leg(record, record.toward_origin),
+            "granted": [
+                [index, one.energy_j, one.price_micro_per_kwh, one.scarcity_micro_per_kwh]
+                for index, one in sorted(record.granted.items())
+            ],
+            "hold_until_utc_ms": _utc_ms(record.deadline_ns, now),
+            "near": _leg(record, record.toward_initiator),
+            "receipt": record.receipt,
+            "refused": [
+                [index, int(one.reason), one.counter_offer_j] for index, one in sorted(record.refused.items())
+            ],
+            "release": _signed(record.release),
+            "release_open": record.release_open,
+            "serves": [] if serves is None else [[serves.trade_no, serves.own_offer_no, serves.hops]],
+            "state": int(record.state),
+        }
+    )
+
+
+def _signed(sealed: Sealed[Any] | None) -> list[Any] | None:
+    return None if sealed is None else envelope_to(sealed.envelope)
+
+
+def _utc_ms(at_ns: int, now: Now) -> int:
+    """An instant of the monotonic clock on the wall clock, rounded down."""
+    return now.utc_ms + (at_ns - now.monotonic_ns) // NS_PER_MS
+
+
+def _leg(record: Reservation, leg: Leg | None) -> dict[str, Any] | None:
+    if leg is None:
+        return None
+    return {
+        "entries": [_entry(index, entry) for index, entry in leg.live(record.slots)],
+        "fee_micro_per_kwh": leg.fee_micro_per_kwh,
+        "label": leg.label.hex(),
+        "link": leg.port.link.hex(),
+        "neighbor": leg.port.neighbor.hex(),
+    }
+
+
+def _entry(index: int, entry: LiveEntry) -> list[int | None]:
+    inc = entry.increment
+    return [
+        index,
+        entry.number,
+        int(entry.flow),
+        inc.flow_j,
+        inc.sent_j,
+        inc.received_j,
+        entry.price_micro_per_kwh,
+    ]
+
+
+# ------------------------------------------------------------------ reading
+
+
+class ReservationReader:
+    """Reads reservation records of this node. UsageError names the record and what is wrong with it."""
+
+    def __init__(self, ports: Ports, recall: Recall, hold_ms: int, now: Now) -> None:
+        """`recall` decodes what this node has verified before; no deadline is further off than `hold_ms`."""
+        self._ports = ports
+        self._recall = recall
+        self._hold_ms = hold_ms
+        self._now = now
+
+    def read(self, key: bytes, data: bytes) -> StoredReservation:
+        """The reservation behind a row of the store."""
+        fields = Fields.of(data, f"reservation {key.hex()}")
+        core = self._sealed(fields, "core", HoldCore)
+        if core is None or key_of((core.body.reservation, core.body.version)) != key:
+            raise damaged(fields.what, "its key is that of another reservation")
+        near, near_rows = self._leg(fields, "near", core.body, toward_origin=False)
+        far, far_rows = self._leg(fields, "far", core.body, toward_origin=True)
+        record = Reservation(
+            core=core,
+            toward_initiator=near,
+            toward_origin=far,
+            deadline_ns=self._deadline_ns(fields.integer("hold_until_utc_ms")),
+            state=_state(fields),
+            refused=_refused(fields),
+            granted=_granted(fields),
+            accepted=fields.numbers("accepted"),
+            commit=self._sealed(fields, "commit", Commit),
+            committed=self._sealed(fields, "committed", Committed),
+            receipt=fields.flag("receipt"),
+            answer=fields.maybe(fields.envelope, "answer"),
+            release=self._sealed(fields, "release", Release),
+            release_open=fields.flag("release_open"),
+            serves=_serves(fields),
+            ended_ns=self._ended_ns(fields),
+            stored=True,
+        )
+        _check(record, fields.what)
+        entries = (*_entries(record, near, near_rows, fields), *_entries(record, far, far_rows, fields))
+        return StoredReservation(record=record, entries=entries)
+
+    def _deadline_ns(self, until_utc_ms: int) -> int:
+        """What is left of a hold. A wall clock that was set back must not lengthen it."""
+        return self._now.after_ms(min(until_utc_ms - self._now.utc_ms, self._hold_ms))
+
+    def _ended_ns(self, fields: Fields) -> int | None:
+        ended = fields.maybe(fields.integer, "ended_utc_ms")
+        return None if ended is None else self._now.after_ms(min(0, ended - self._now.utc_ms))
+
+    def _sealed(self, fields: Fields, name: str, body: type[B]) -> Sealed[B] | None:
+        envelope = fields.maybe(fields.envelope, name)
+        if envelope is None:
+            return None
+        try:
+            sealed: Sealed[B] = self._recall(envelope, body)
+        except PeerError as error:
+            raise damaged(fields.what, f"its {name} cannot be decoded: {error.detail}") from None
+        return sealed
+
+    def _leg(
+        self, fields: Fields, name: str, core: HoldCore, *, toward_origin: bool
+    ) -> tuple[Leg | None, tuple[tuple[Any, ...], ...]]:
+        part = fields.maybe(fields.part, name)
+        if part is None:
+            return None, ()
+        neighbor = NodeId(part.octets("neighbor", NODE_ID_BYTES))
+        try:
+            port = self._ports.to(neighbor)
+        except PeerError:
+            raise damaged(
+                fields.what, f"its neighbour {neighbor.hex()[:12]} is not configured; configure it again"
+            ) from None
+        if part.octets("link", LINK_ID_BYTES) != port.link:
+            raise damaged(fields.what, f"the link to {neighbor.hex()[:12]} is now another one")
+        leg = Leg(
+            port=port,
+            direction=core.direction,
+            toward_origin=toward_origin,
+            fee_micro_per_kwh=part.integer("fee_micro_per_kwh"),
+            label=PathHash(part.octets("label", PATH_HASH_BYTES)),
+            reservation=core.reservation,
+            version=core.version,
+        )
+        return leg, part.rows("entries", _ENTRY_WIDTH)
+
+
+def _state(fields: Fields) -> ReservationState:
+    try:
+        return ReservationState(fields.integer("state"))
+    except ValueError:
+        raise fields.bad("state") from None
+
+
+def _refused(fields: Fields) -> dict[int, GrantItem]:
+    try:
+        return {
+            index: GrantItem(
+                index=index,
+                energy_j=0,
+                price_micro_per_kwh=0,
+                reason=ErrorCode(reason),
+                counter_offer_j=counter_j,
+                scarcity_micro_per_kwh=0,
+            )
+            for index, reason, counter_j in fields.rows("refused", 3)
+        }
+    except ValueError:
+        raise fields.bad("refused") from None
+
+
+def _granted(fields: Fields) -> dict[int, Granted]:
+    return {
+        index: Granted(energy_j=energy_j, price_micro_per_kwh=price, scarcity_micro_per_kwh=scarcity)
+        for index, energy_j, price, scarcity in fields.rows("granted", 4)
+    }
+
+
+def _serves(fields: Fields) -> Purpose | None:
+    """Which want an own reservation serves: one row, or none."""
+    rows = fields.rows("serves", 3)
+    if not rows:
+        return None
+    trade_no, own_offer_no, hops = rows[0]
+    return Purpose(trade_no=trade_no, own_offer_no=own_offer_no, hops=hops)
+
+
+def _entries(
+    record: Reservation, leg: Leg | None, rows: tuple[tuple[Any, ...], ...], fields: Fields
+) -> list[StoredEntry]:
+    found: list[StoredEntry] = []
+    for index, number, flow, flow_j, sent_j, received_j, price in rows:
+        if leg is None or index not in record.slots or flow not in (Flow.DOWN, Flow.UP):
+            raise damaged(fields.what, "a ledger line belongs to no packet of it")
+        entry = LiveEntry(
+            number=number,
+            flow=Flow(flow),
+            increment=Increment(flow_j=flow_j, sent_j=sent_j, received_j=received_j),
+            price_micro_per_kwh=price,
+            direction=None if price is None else record.core.body.direction,
+        )
+        found.append(StoredEntry(leg=leg, index=index, slot=record.slots[index], entry=entry))
+    return found
+
+
+def _check(record: Reservation, what: str) -> None:
+    """A record that says two things at once is worth as little as a damaged one."""
+    state = record.state
+    if state in (ReservationState.UNSPECIFIED, ReservationState.HOLDING):
+        raise damaged(what, f"{state.name} is no promise")
+    if record.toward_initiator is None and record.toward_origin is None:
+        raise damaged(what, "it has no link")
+    if (state in TERMINAL) is (record.ended_ns is None):
+        raise damaged(what, "its state and its end contradict each other")
+    if state is ReservationState.COMMITTED and (record.commit is None or record.committed is None):
+        raise damaged(what, "it is committed without the signed COMMIT and COMMITTED")
+    if state is ReservationState.IN_DOUBT and record.commit is None:
+        raise damaged(what, "it is in doubt without the signed COMMIT")
+    if state not in ENDED and any(index not in record.granted for index in record.accepted):
+        raise damaged(what, "it has taken a packet that was not granted")
