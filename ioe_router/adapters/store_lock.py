@@ -14,7 +14,14 @@ from ioe_router.model.errors import UsageError
 
 
 class StoreLocked(UsageError):
-    """Another process has the store."""
+    """Another process has the store; `holder` is its number, as far as it is known."""
+
+    def __init__(self, store: Path, holder: str) -> None:
+        super().__init__(
+            f"another process has the store {store} (process {holder});"
+            " stop it, or give this node a store and an identity of its own"
+        )
+        self.holder = holder
 
 
 class StoreLock:
@@ -36,10 +43,7 @@ class StoreLock:
         except OSError as error:
             holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
-            raise StoreLocked(
-                f"another process has the store {store} (process {holder});"
-                " stop it, or give this node a store and an identity of its own"
-            ) from error
+            raise StoreLocked(store, holder) from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 

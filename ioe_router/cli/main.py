@@ -42,6 +42,11 @@ _LAZY: Final = {
     ),
     "run": ("ioe_router.cli.run", "run", "Run a node."),
     "scenario": ("ioe_router.cli.scenario", "scenario", "List, show, validate and import scenarios."),
+    "store": (
+        "ioe_router.cli.store",
+        "store",
+        "Look at what a node has promised: check, compact, back up, export.",
+    ),
 }
 
 
