@@ -69,6 +69,10 @@ class OwnOffers:
         """The offer with this number."""
         return self._offers.get(offer_no)
 
+    def all(self) -> tuple[OwnOffer, ...]:
+        """Every own offer, withdrawn ones included."""
+        return tuple(self._offers.values())
+
     def run(self, offer: OwnOffer, slot: Slot) -> OfferRun | None:
         """What was stated for a slot, before anything was taken."""
         return run_at(offer.stated.runs, offer.stated.first_slot, slot, self._slot_s)
