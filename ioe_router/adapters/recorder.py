@@ -24,7 +24,7 @@ from ioe_router.adapters.recording import FORMAT, VERSION, Call, Head, digest_of
 from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core import hello
-from ioe_router.core.effects import Effect
+from ioe_router.core.effects import Effect, Persist
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.inputs import Input
 from ioe_router.model.clock import Now
@@ -77,11 +77,21 @@ class RecordedRouter(Router):
         self._note(inputs, now, effects=effects)
         return effects
 
+    def restore(self, records: Sequence[Persist], now: Now) -> None:
+        """As `Router.restore`, written down whether it answers or raises."""
+        try:
+            super().restore(records, now)
+        except Exception as error:
+            self._note((), now, restored=tuple(records), raised=f"{type(error).__name__}: {error}")
+            raise
+        self._note((), now, restored=tuple(records))
+
     def _note(
         self,
         inputs: Sequence[Input],
         now: Now,
         *,
+        restored: tuple[Persist, ...] | None = None,
         effects: tuple[Effect, ...] = (),
         raised: str | None = None,
     ) -> None:
@@ -90,6 +100,7 @@ class RecordedRouter(Router):
             monotonic_ns=now.monotonic_ns,
             utc_ms=now.utc_ms,
             inputs=tuple(packed(input_) for input_ in inputs),
+            restored=restored,
             entropy=entropy,
             signed=signed,
             effects=tuple(digest_of(effect) for effect in effects),

@@ -73,7 +73,10 @@ class Replayer:
         raised: str | None = None
         effects: tuple[Effect, ...] = ()
         try:
-            effects = self.router.handle_all(inputs, call.now)
+            if call.restored is None:
+                effects = self.router.handle_all(inputs, call.now)
+            else:
+                self.router.restore(call.restored, call.now)
         except Exception as error:
             raised = f"{type(error).__name__}: {error}"
         return Replayed(

@@ -100,6 +100,7 @@ class _Daemon:
         if is_due(operational, now, wall_utc_s()):
             self._log.warn("KeyDue", remedy="run 'ioe identity renew' and attest this node's links anew")
         router = self._router(router_config(plan, operational, now), operational, now)
+        self._take_up(router, now)
         host = Host(
             on_event=self._on_event,
             on_trouble=self._on_trouble,
@@ -127,6 +128,16 @@ class _Daemon:
             raise StartRefused(str(error)) from error
         sink = self._recording
         return RecordedRouter(config, own_key=key, signer=signer, entropy=entropy, now=now, sink=sink)
+
+    def _take_up(self, router: Router, now: Now) -> None:
+        """Give the router what earlier lives have promised. StartRefused when a record cannot be used."""
+        try:
+            rows = self._store.rows()
+            if rows:
+                router.restore(rows, now)
+                self._log.say("Restored", rows=len(rows))
+        except UsageError as error:
+            raise StartRefused(str(error)) from error
 
     def _on_recording_failed(self, sentence: str) -> None:
         self._log.warn("RecordingEnded", cause=sentence)

@@ -19,7 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from ioe_router.adapters.clock import WallClock
 from ioe_router.adapters.keystore import load_identity, make_operational, save_operational
+from ioe_router.adapters.store import Store
 from ioe_router.adapters.store_reading import examine
+from ioe_router.model.ids import NodeId
 from tests.e2e.two_nodes import COMMAND, ENVIRONMENT, Pair, free_port, ioe, make_pair
 
 DAY_S = 86_400
@@ -77,7 +79,7 @@ def wait_for(condition: Callable[[], object], within_s: float = 60) -> None:
 
 @pytest.mark.slow
 def test_two_processes_make_one_reservation(tmp_path: Path, start: Callable[[Path], Daemon]) -> None:
-    """A daemon buys from another in the first band, both book the same packet, and both stores hold it."""
+    """A daemon buys from another, both book the same packet, and both find it again after kill and stop."""
     pair = make_pair(tmp_path, before_opening=True)
     west, east = start(pair.west), start(pair.east)
     wait_for(lambda: west.said("Booked") and east.said("Booked"), within_s=120)
@@ -88,10 +90,37 @@ def test_two_processes_make_one_reservation(tmp_path: Path, start: Callable[[Pat
     assert isinstance(sold["energy_j"], int)
     assert sold["energy_j"] > 1_000_000, "the link's loss is drawn at the seller's port"
     assert sold["price_micro_per_kwh"] == 300_000, "the first band's floor, above the ask"
-    assert (west.stop(), east.stop()) == (0, 0)
+    west.process.kill()
+    west.process.wait()
+    assert east.stop() == 0
     for name in ("west", "east"):
         rows = examine(tmp_path / name / "store" / "store.db").rows
         assert str(sold["reservation"]) in {row.key[:16].hex() for row in rows if row.kind == "reservation"}
+    again = start(pair.west), start(pair.east)
+    wait_for(lambda: all(daemon.said("NeighborUp") for daemon in again))
+    for daemon, before in zip(again, (sold, bought), strict=True):
+        booked = [one["booked"] for one in daemon.said("BookingRestored")]
+        assert before["reservation"] in [one["reservation"] for one in booked if isinstance(one, dict)]
+        assert daemon.stop() == 0
+
+
+def test_store_that_is_refused(tmp_path: Path) -> None:
+    """The store of another node, a damaged one and a foreign file each end the start with one sentence."""
+    pair = make_pair(tmp_path)
+    path = tmp_path / "west" / "store" / "store.db"
+    path.parent.mkdir(exist_ok=True)
+    Store(path, node=NodeId(b"s" * 32), network_id="pair").close()
+    content = path.read_bytes()
+    for written, sentence in (
+        (content, "belongs to the node ioe1"),
+        (content[:-5_000], "is damaged ("),
+        (b"something else", "is no store of a node (no SQLite file); move it away"),
+    ):
+        path.write_bytes(written)
+        done = ioe("run", "--config", str(pair.west), cwd=tmp_path)
+        assert done.returncode == 4
+        assert sentence in _sentence(done)
+        assert path.read_bytes() == written
 
 
 def test_clock_skew_is_named_with_its_remedy(tmp_path: Path, start: Callable[[Path], Daemon]) -> None:

@@ -39,6 +39,7 @@ from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import UsageError
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import NodeId
+from ioe_router.router import Router
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
 
 NAMES = ("street", "house", "mill")
@@ -128,6 +129,33 @@ def test_a_run_is_repeated_bit_by_bit(name: str, lines: dict[str, list[bytes]], 
     assert [c.difference for c in calls if c.difference] == []
     assert len(calls) == len(lines[name]) - 1
     assert all(len(call.effects) == len(call.call.effects) for call in calls)
+
+
+def test_a_restart_is_repeated_with_what_was_read_back(tmp_path: Path) -> None:
+    """A router that took up the rows of its store is repeated from them, to the same effects."""
+    given: dict[NodeId, tuple[RouterConfig, Given]] = {}
+
+    def make(config: RouterConfig, **rest: Unpack[Given]) -> Router:
+        given[config.node] = config, rest
+        return Router(config, **rest)
+
+    sim = build(Cable("street", "house"), make=make)
+    house, street = sim.node("house"), sim.node("street")
+    sim.offer("street", 90_000, 4 * KWH_J)
+    sim.at(645)
+    sim.want("house", KWH_J, 900_000)
+    sim.at(400)
+    sim.wire.crash(house)
+    config, rest = given[house]
+    lines: list[bytes] = []
+    rest["now"] = sim.wire.now
+    sim.wire.restart(house, RecordedRouter(config, sink=lines.append, **rest))
+    sim.wire.connect(house, street)
+    sim.wait(5)
+    calls = replayed(write(tmp_path / "r", lines))
+    assert [call.difference for call in calls if call.difference] == []
+    assert calls[0].call.restored
+    assert "Emit BookingRestored" in {name for call in calls for name, _ in call.call.effects}
 
 
 def test_the_repeated_run_had_everything_in_it(lines: dict[str, list[bytes]], tmp_path: Path) -> None:
