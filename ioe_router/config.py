@@ -63,6 +63,8 @@ class Limits:
     path_links: int = 32
     holds_per_link: int = 1024
     holds_per_origin: int = 256
+    held_link_ppm: int = 1_000_000  # of a link's limit: held by all in one slot and direction
+    held_share_ppm: int = 750_000  # of a link's limit: held by one initiator in one slot and direction
     keys: int = 8192
     attestations: int = 8192
     link_states: int = 65536

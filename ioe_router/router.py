@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ioe_router.codec.bound_tables import FRAME_BYTES
 from ioe_router.codec.bounds import clipped_text
@@ -30,21 +31,23 @@ from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
 from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import PeerFault
+from ioe_router.core.events import Event, PeerFault
 from ioe_router.core.inputs import FrameReceived, Input
 from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import publish_link_states, republish_shifted_offers
+from ioe_router.core.upkeep import dispatch_cut_slots, publish_link_states, republish_shifted_offers
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import Fault, OperationalKey
+from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, object_id_of
+from ioe_router.model.reservation import Hold, OutcomeQuery, Release
 from ioe_router.model.slot import Slot
 from ioe_router.view import RouterView, SlotView, slot_view_of, view_of
 
+NOT_AHEAD_OF_HOLDS = (Release, OutcomeQuery, Close)  # may speak of a HOLD that came just before
 FRAME_ENVELOPES = 512
 FRAME_PAYLOAD_BYTES = FRAME_BYTES // 2
 
@@ -73,7 +76,9 @@ class Router:
         self._parts = Parts(config, self._sealer, entropy, own_key)
         self._now = now
         self._deadline_ns: int | None = None
+        self._holds: list[tuple[NodeId, Sealed[Hold]]] = []  # of this batch, not served yet
         self.counts: Counter[str] = Counter()
+        self.faults: Counter[tuple[NodeId, ErrorCode]] = Counter()
 
     # --- the door
 
@@ -92,6 +97,7 @@ class Router:
                 self._frame(input_, now, out)
             else:
                 self._command(input_, now, out)
+        self._serve_holds(now, out)
         self._due(now, out)
         self.counts["object_signatures_verified"] = self._sealer.signatures_verified
         self._deadline_ns = self._next_deadline_ns()
@@ -120,6 +126,7 @@ class Router:
             parts.slots.deadline_ns(self._now),
             parts.desk.deadline_ns(),
             parts.reservations.deadline_ns(),
+            parts.curtailments.deadline_ns(self._now),
             parts.imbalance.next_deadline_ns(),
         )
         return min((at for at in deadlines if at is not None), default=None)
@@ -149,6 +156,7 @@ class Router:
     def _command(self, input_: Input, now: Now, out: Outbox) -> None:
         if isinstance(input_, FrameReceived):
             return
+        self._serve_holds(now, out)
         try:
             command(self._parts, input_, now, out)
         except PeerError as error:
@@ -162,6 +170,7 @@ class Router:
         try:
             frame = self._open_frame(neighbor, received.frame)
         except PeerError as error:
+            self._serve_holds(now, out)
             self._fault(neighbor, error, out)
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
             return
@@ -188,13 +197,33 @@ class Router:
             sealed = self._sealer.open_any(envelope, frame_sender=sender, now=now)
             if isinstance(sealed.body, OperationalKey):
                 self._sealer.ring.learn(sealed, now)
+        except PeerError as error:
+            self._refuse(neighbor, envelope, error, out)
+            return
+        if isinstance(sealed.body, Hold):
+            self._holds.append((neighbor, sealed))
+            return
+        if isinstance(sealed.body, NOT_AHEAD_OF_HOLDS):
+            self._serve_holds(now, out)
+        self._serve(neighbor, sealed, now, out)
+
+    def _serve_holds(self, now: Now, out: Outbox) -> None:
+        """HOLDs take what promises have left: they wait until the rest of the batch is served."""
+        holds, self._holds = self._holds, []
+        for neighbor, sealed in holds:
+            self._serve(neighbor, sealed, now, out)
+
+    def _serve(self, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+        try:
             dispatch(self._parts, neighbor, sealed, now, out)
         except PeerError as error:
-            self._fault(neighbor, error, out)
-            self._answer_fault(neighbor, envelope, error, out)
+            self._refuse(neighbor, sealed.envelope, error, out)
+
+    def _refuse(self, neighbor: NodeId, envelope: Envelope, error: PeerError, out: Outbox) -> None:
+        self._fault(neighbor, error, out)
+        self._answer_fault(neighbor, envelope, error, out)
 
     def _fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
-        self.counts[f"fault_{error.code.name.lower()}"] += 1
         out.emit(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
 
     def _answer_fault(self, neighbor: NodeId, envelope: Envelope, error: PeerError, out: Outbox) -> None:
@@ -206,6 +235,11 @@ class Router:
             fault = Fault(code=error.code, object=object_id, text=clipped_text(error.detail))
             out.send(neighbor, self._sealer.seal(fault).envelope)
 
+    def _count(self, event: Event) -> None:
+        if isinstance(event, PeerFault):
+            self.counts[f"fault_{event.code.name.lower()}"] += 1
+            self.faults[event.neighbor, event.code] += 1
+
     # --- time
 
     def _due(self, now: Now, out: Outbox) -> None:
@@ -213,11 +247,13 @@ class Router:
         parts = self._parts
         parts.sessions.due(now, out)
         parts.commits.due(now, out)
+        parts.curtailments.due(now, out)
         take_steps(parts, now, out)
         parts.desk.due(now, out)
         parts.zone.tick(now, out)
         parts.sweeps.tick(now, out)
         parts.imbalance.tick(now, out)
+        dispatch_cut_slots(parts, now, out)
         republish_shifted_offers(parts, now)
         publish_link_states(parts)
         parts.routing.due(now, out)
@@ -241,6 +277,7 @@ class Router:
             elif isinstance(wish, ToNeighbor):
                 waiting.setdefault(wish.neighbor, []).append(wish.envelope)
             elif isinstance(wish, Emit):
+                self._count(wish.event)
                 effects.append(wish)
             else:
                 effects.extend(self._flush(waiting))

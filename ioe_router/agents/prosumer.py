@@ -102,8 +102,9 @@ class Prosumer:
         self._reservations[event.reservation, event.index] = (event.slot, event.trade_no, event.own_offer_no)
 
     def _unnote(self, event: Unbooked) -> tuple[Input, ...]:
-        """A packet is gone; what was bought with it is wanted again while the slot can still be traded."""
-        known = self._reservations.pop((event.reservation, event.index), None)
+        """A packet is gone, or less; what it brought is wanted again while the slot can still be traded."""
+        key = (event.reservation, event.index)
+        known = self._reservations.get(key) if event.remaining_j else self._reservations.pop(key, None)
         book = None if known is None else self._books.get(event.slot)
         if known is None or book is None:
             return ()

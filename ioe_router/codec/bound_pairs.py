@@ -88,5 +88,6 @@ CROSS_CHECKS: Final[Mapping[type, Callable[[Any], Complaint]]] = {
     reservation.Refuse: _items,
     reservation.Commit: _accepted,
     reservation.Curtail: _items,
+    reservation.CurtailHop: _items,
     grid.ConnectionLimit: _validity,
 }

@@ -288,6 +288,11 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "node": HASH,
         "code": CODE,
         "items": Count(1, PACKETS_MAX, Nested()),
+        "effective_utc_ms": UTC_MS,
+    },
+    reservation.CurtailHop: {
+        "curtail": _holds(ObjectType.CURTAIL),
+        "items": Count(1, PACKETS_MAX, Nested()),
     },
     reservation.OutcomeQuery: {"reservation": SHORT_ID, "version": VERSION},
     reservation.Outcome: {

@@ -36,6 +36,17 @@ class LiveEntry:
     increment: Increment
     price_micro_per_kwh: int | None = None  # at the end nearer the initiator, once committed
     direction: Direction | None = None  # of the offer, once committed
+    uncut: Increment | None = None  # as it was committed, once it has been cut
+
+    @property
+    def gross_j(self) -> int:
+        """What the packet takes of its direction's limit."""
+        return max(self.increment.sent_j, self.increment.received_j)
+
+    @property
+    def committed(self) -> Increment:
+        """The packet's energies before any cut."""
+        return self.uncut or self.increment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,28 @@ class SlotLedger:
 
     def used_j(self, flow: Flow) -> int:
         """Gross use of one direction."""
+        if not self.pairs:
+            return self.booked_j(flow)
+        shared = sum(min(self.batch_j(new, flow), self.batch_j(old, flow)) for new, old in self.pairs.items())
+        return self.booked_j(flow) - shared
+
+    def booked_j(self, flow: Flow) -> int:
+        """The sum over all live packets of one direction."""
         return self.used_down_j if flow is Flow.DOWN else self.used_up_j
+
+    def batch_j(self, batch: BatchKey, flow: Flow) -> int:
+        """Gross use of one reservation in one direction."""
+        return sum(e.gross_j for key, e in self.entries.items() if key[:2] == batch and e.flow is flow)
+
+    def room(self, flow: Flow, batch: BatchKey) -> Room:
+        """What a packet of `batch` finds: without whatever the batch is to replace."""
+        old = self.pairs.get(batch)
+        if old is None:
+            return Room(self.free_j(flow), self.net_j)
+        more_j = max(0, self.batch_j(old, flow) - self.batch_j(batch, flow))
+        replaced = [entry for key, entry in self.entries.items() if key[:2] == old]
+        net_j = self.net_j - sum(signed(entry.increment.flow_j, entry.flow) for entry in replaced)
+        return Room(max(0, self.limits.of(flow) - self.used_j(flow) + more_j), net_j)
 
     def free_j(self, flow: Flow) -> int:
         """Room left in one direction; never negative."""
@@ -102,9 +134,15 @@ class SlotLedger:
             self.entries[key], price_micro_per_kwh=price_micro_per_kwh, direction=direction
         )
 
+    def cut(self, key: PacketKey, increment: Increment) -> None:
+        """A committed packet is curtailed to these energies; what it was committed with is kept."""
+        old = self.entries[key]
+        self._add(old, -1)
+        self.entries[key] = replace(old, increment=increment, uncut=old.committed)
+        self._add(self.entries[key], 1)
+
     def _add(self, entry: LiveEntry, sign: int) -> None:
-        inc = entry.increment
-        gross = sign * max(inc.sent_j, inc.received_j)
+        gross = sign * entry.gross_j
         self.changed = True
         self.net_j += sign * signed(entry.increment.flow_j, entry.flow)
         if entry.flow is Flow.DOWN:
@@ -117,12 +155,8 @@ class SlotLedger:
         net = sum(signed(e.increment.flow_j, e.flow) for e in self.entries.values())
         invariant(net == self.net_j, "net energy differs from the live packets")
         for flow in (Flow.DOWN, Flow.UP):
-            gross = sum(
-                max(e.increment.sent_j, e.increment.received_j)
-                for e in self.entries.values()
-                if e.flow is flow
-            )
-            invariant(gross == self.used_j(flow), "gross use differs from the live packets")
+            gross = sum(e.gross_j for e in self.entries.values() if e.flow is flow)
+            invariant(gross == self.booked_j(flow), "gross use differs from the live packets")
 
 
 class LinkCalendar:
@@ -193,41 +227,45 @@ class LinkCalendar:
         for old in [s for s in self._slots if s < slot]:
             del self._slots[old]
 
-    def admit_received(self, ledger: SlotLedger, received_j: int, flow: Flow) -> Increment | None:
+    def admit_received(
+        self, ledger: SlotLedger, received_j: int, flow: Flow, room: Room | None = None
+    ) -> Increment | None:
         """The packet that delivers `received_j`, or the largest smaller one that fits; None if none does."""
         if received_j <= 0:
             return None
-        free = ledger.free_j(flow)
-        wanted = self.model.for_received(ledger.net_j, received_j, flow, 2 * received_j + 2)
+        room = room or Room(ledger.free_j(flow), ledger.net_j)
+        wanted = self.model.for_received(room.net_j, received_j, flow, 2 * received_j + 2)
         if wanted is not None and wanted.sent_j <= 0:
             return None  # so far against the flow that nothing would have to be sent: no packet is free
-        if wanted is not None and max(wanted.sent_j, wanted.received_j) <= free:
+        if wanted is not None and max(wanted.sent_j, wanted.received_j) <= room.free_j:
             return wanted
-        found = self.largest(ledger, free, flow)
+        found = self.largest(room, flow)
         return found if found is not None and found.received_j <= received_j else None
 
-    def admit_sent(self, ledger: SlotLedger, sent_j: int, flow: Flow) -> Increment | None:
+    def admit_sent(
+        self, ledger: SlotLedger, sent_j: int, flow: Flow, room: Room | None = None
+    ) -> Increment | None:
         """The packet that takes `sent_j`, or the largest smaller one that fits; None if none does."""
         if sent_j <= 0:
             return None
-        free = ledger.free_j(flow)
-        wanted = self.model.for_sent(ledger.net_j, sent_j, flow)
+        room = room or Room(ledger.free_j(flow), ledger.net_j)
+        wanted = self.model.for_sent(room.net_j, sent_j, flow)
         if wanted is None or wanted.received_j <= 0:
             return None
-        if max(wanted.sent_j, wanted.received_j) <= free:
+        if max(wanted.sent_j, wanted.received_j) <= room.free_j:
             return wanted
-        found = self.largest(ledger, free, flow)
+        found = self.largest(room, flow)
         return found if found is not None and found.sent_j <= sent_j else None
 
-    def largest(self, ledger: SlotLedger, room_j: int, flow: Flow) -> Increment | None:
-        """The largest packet whose both port energies are at most `room_j` and above 0."""
-        low, high = 0, room_j + abs(self.model.loss_j(ledger.net_j)) + 2
+    def largest(self, room: Room, flow: Flow) -> Increment | None:
+        """The largest packet whose both port energies fit the room and are above 0."""
+        low, high = 0, room.free_j + abs(self.model.loss_j(room.net_j)) + 2
         while high - low > 1:
             middle = (low + high) // 2
-            entry = self.model.entry(ledger.net_j, middle, flow)
-            if max(entry.sent_j, entry.received_j) <= room_j:
+            entry = self.model.entry(room.net_j, middle, flow)
+            if max(entry.sent_j, entry.received_j) <= room.free_j:
                 low = middle
             else:
                 high = middle
-        found = self.model.entry(ledger.net_j, low, flow)
+        found = self.model.entry(room.net_j, low, flow)
         return found if low and found.received_j > 0 and found.sent_j > 0 else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.inputs import (
     Command,
+    CurtailReservation,
     DeadlineReached,
     ForecastReactive,
     ImbalancePrices,
@@ -23,7 +24,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.settlement import SettledPacket
 from ioe_router.model.clock import Now
-from ioe_router.model.errors import ErrorCode
+from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import LinkId
 from ioe_router.model.slot import Slot
 
@@ -43,6 +44,8 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.desk.trade(input_, now, out)
         case ReleaseReservation():
             _release(parts, input_, now, out)
+        case CurtailReservation():
+            _curtail(parts, input_, now, out)
         case ForecastReactive():
             parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
         case MeterRead():
@@ -90,6 +93,13 @@ def _release(parts: Parts, asked: ReleaseReservation, now: Now, out: Outbox) -> 
     for record in parts.reservations.all():
         if record.core.body.reservation == asked.reservation and record.toward_initiator is None:
             parts.desk.release(record, now, out)
+
+
+def _curtail(parts: Parts, asked: CurtailReservation, now: Now, out: Outbox) -> None:
+    record = parts.reservations.newest(asked.reservation)
+    if record is None:
+        raise UsageError("no such reservation passes here; name one of a Booked event")
+    parts.curtailments.cut(record, dict(asked.remaining), asked.code, asked.effective_utc_ms, now, out)
 
 
 def _metered(parts: Parts, read: MeterRead, now: Now, out: Outbox) -> None:

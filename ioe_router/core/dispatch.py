@@ -29,7 +29,7 @@ from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import (
     CommitHop,
     Committed,
-    Curtail,
+    CurtailHop,
     Failed,
     Grant,
     Hold,
@@ -70,6 +70,7 @@ def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], n
         parts.routing.neighbor_up(neighbor)
         parts.zone.neighbor_up(neighbor, now, out)
         parts.settlement.neighbor_up(neighbor, out)
+        parts.curtailments.neighbor_up(neighbor, now, out)
 
 
 def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
@@ -110,13 +111,16 @@ def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, 
             commits.committed(neighbor, sealed, now, out)
         case Receipt():
             commits.receipt(neighbor, sealed)
+            parts.curtailments.receipt(sealed.body, now, out)
         case Failed():
             commits.failed(neighbor, sealed, now, out)
         case Release():
             commits.release(neighbor, sealed, now, out)
         case OutcomeQuery():
             commits.query(neighbor, sealed, out)
-        case Curtail() | Outcome():
+        case CurtailHop():
+            parts.curtailments.hear(neighbor, sealed, now, out)
+        case Outcome():
             raise PeerError(
                 ErrorCode.UNEXPECTED, f"{type(sealed.body).__name__} is not handled by this version"
             )

@@ -124,12 +124,26 @@ class BookingRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbooked:
-    """A booked packet was released or cut; energy that is gone."""
+    """A booked packet was released or cut: what is gone of it, and what remains."""
 
     reservation: ReservationId
     index: int
     slot: Slot
     energy_j: int
+    code: ErrorCode
+    remaining_j: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curtailed:
+    """A booked packet of our own is cut, now or at an instant to come: what will remain at our port."""
+
+    reservation: ReservationId
+    index: int
+    slot: Slot
+    remaining_j: int
+    effective_utc_ms: int
+    node: NodeId  # who cuts
     code: ErrorCode
 
 
@@ -211,6 +225,7 @@ Event = (
     | Booked
     | BookingRestored
     | Unbooked
+    | Curtailed
     | HoldAnswered
     | LossCorrection
     | SlotSwept

@@ -12,10 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ioe_router.core.admission import Admission
+from ioe_router.core.calendar import LiveEntry
+from ioe_router.core.events import PeerFault
 from ioe_router.core.gates import refusal_of
 from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hop import Hop, present
 from ioe_router.core.outbox import Outbox
+from ioe_router.core.quotas import QuotaReached, Quotas
 from ioe_router.core.reservation import Purpose, Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import Now
@@ -39,6 +43,19 @@ class Onward:
     fee_out_micro_per_kwh: int  # of the link it goes on over
 
 
+# What no honest neighbour says in a HOLD; all other refusals are daily business.
+LIES = frozenset(
+    {
+        ErrorCode.MALFORMED,
+        ErrorCode.OUT_OF_BOUNDS,
+        ErrorCode.WRONG_SIGNER,
+        ErrorCode.CONFLICT,
+        ErrorCode.NOT_OWNER,
+        ErrorCode.GRANT_CHANGED,
+    }
+)
+
+
 class LabelLookup(Protocol):
     """What the routing side knows about a label that this node told a neighbour."""
 
@@ -50,11 +67,15 @@ class LabelLookup(Protocol):
 class HoldPath:
     """HOLDs received and started."""
 
-    def __init__(self, hop: Hop, grants: GrantPath, labels: LabelLookup) -> None:
+    def __init__(
+        self, hop: Hop, grants: GrantPath, labels: LabelLookup, admission: Admission, quotas: Quotas
+    ) -> None:
         """`labels` says where a HOLD goes on; `grants` answers where it ends."""
         self._hop = hop
         self._grants = grants
         self._labels = labels
+        self._admission = admission
+        self._quotas = quotas
 
     def start(
         self,
@@ -75,10 +96,13 @@ class HoldPath:
             asked_j={item.index: item.energy_j for item in body.items},
             serves=serves,
         )
-        quota = hop.table.admit(record, None)
-        if quota is not None:
-            hop.on_answer(record, hop.refusal(body, quota), now, out)
+        try:
+            self._quotas.check_count(body, None, now)
+        except QuotaReached as quota:
+            refuse = hop.refusal(body, quota.code, retry_after_ms=quota.retry_after_ms)
+            hop.on_answer(record, refuse, now, out)
             return
+        hop.table.enter(record)
         record.advance(ReservationEvent.HOLD, now)
         try:
             self._ask_onward(record, hold_ms, now, out)
@@ -96,19 +120,35 @@ class HoldPath:
         record = None
         try:
             record = self._open(neighbor, hold, core, now)
-            self._enter_near(record, hold)
+            self._enter_near(record, hold, now)
             self._go_on(record, hold.hold_ms, now, out)
         except PeerError as error:
             if record is not None and record.state is ReservationState.HOLDING:
+                self._note_fault(neighbor, error, out)
                 self._hop.refuse_near(record, error.code, now, out)
             else:
-                self._hop.send(neighbor, self._hop.refusal(core.body, error.code), out)
+                self._refuse_unopened(neighbor, core, error, out)
+
+    def _refuse_unopened(
+        self, neighbor: NodeId, core: Sealed[HoldCore], error: PeerError, out: Outbox
+    ) -> None:
+        """REFUSE a HOLD of which nothing was kept."""
+        self._note_fault(neighbor, error, out)
+        retry_after_ms = error.retry_after_ms if isinstance(error, QuotaReached) else 0
+        refuse = self._hop.refusal(core.body, error.code, retry_after_ms=retry_after_ms)
+        self._hop.send(neighbor, refuse, out)
+
+    def _note_fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
+        """A HOLD that no honest neighbour sends is its fault, though the answer is a mere REFUSE."""
+        if error.code in LIES:
+            out.emit(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
 
     def _repeat(self, known: Reservation, core: Sealed[HoldCore], neighbor: NodeId, out: Outbox) -> None:
         """Same id and content: the same answer again; other content or another way: CONFLICT."""
         leg = known.toward_initiator
         if known.core.object_id != core.object_id or leg is None or leg.port.neighbor != neighbor:
-            self._hop.send(neighbor, self._hop.refusal(core.body, ErrorCode.CONFLICT), out)
+            conflict = PeerError(ErrorCode.CONFLICT, "the reservation is known with other content")
+            self._refuse_unopened(neighbor, core, conflict, out)
         elif known.answer is not None:
             self._hop.pass_on(neighbor, known.answer, out)
 
@@ -134,9 +174,8 @@ class HoldPath:
             toward_origin=outward,
             deadline_ns=now.after_ms(min(hold.hold_ms, hop.config.timers.hold_ms)),
         )
-        quota = hop.table.admit(record, neighbor)
-        if quota is not None:
-            raise PeerError(quota, "too many open reservations over this link or of this initiator")
+        self._quotas.check_count(body, neighbor, now)
+        hop.table.enter(record)
         record.advance(ReservationEvent.HOLD, now)
         return record
 
@@ -149,7 +188,7 @@ class HoldPath:
             if code is not None:
                 raise PeerError(code, f"slot {item.slot_utc_s} is not open for band {body.band}")
 
-    def _enter_near(self, record: Reservation, hold: Hold) -> None:
+    def _enter_near(self, record: Reservation, hold: Hold, now: Now) -> None:
         """Enter every packet on the link it came over: compute as keeper, else mirror."""
         leg = present(record.toward_initiator)
         lines = self._hop.lines(leg, hold.keeper_entry)
@@ -162,15 +201,15 @@ class HoldPath:
             if packet.energy_j == 0:
                 record.refuse_packet(packet.index, ErrorCode.ZERO_ENERGY)
                 continue
-            entry = None
+            entry: LiveEntry | ErrorCode
             if leg.port.keeper:
-                entry = self._hop.legs.admit(leg, slot, packet.index, packet.energy_j)
+                entry = self._admission.admit(record, leg, packet.index, packet.energy_j, now)
             else:
                 entry = self._hop.mirrored(record, leg, packet.index, lines.get(packet.index))
                 if leg.near_j(entry.increment) != packet.energy_j:
                     raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper's entry differs from what is asked")
-            if entry is None:
-                record.refuse_packet(packet.index, ErrorCode.NO_CAPACITY)
+            if isinstance(entry, ErrorCode):
+                record.refuse_packet(packet.index, entry)
             else:
                 record.asked_j[packet.index] = leg.far_j(entry.increment)
         for index in record.live():
@@ -195,9 +234,10 @@ class HoldPath:
             self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
             return
         if leg.port.keeper:
-            self._enter_far(record)
+            self._enter_far(record, now)
         if not record.asked_j:
-            self._hop.refuse_near(record, ErrorCode.NO_CAPACITY, now, out)
+            code = next((item.reason for item in record.refused.values()), ErrorCode.NO_CAPACITY)
+            self._hop.refuse_near(record, code, now, out)
             return
         hold = Hold(
             core=record.core.envelope,
@@ -208,13 +248,13 @@ class HoldPath:
         )
         self._hop.send(leg.port.neighbor, hold, out, (record.core.envelope,))
 
-    def _enter_far(self, record: Reservation) -> None:
+    def _enter_far(self, record: Reservation, now: Now) -> None:
         """As keeper of the link toward the origin: enter what is needed, or as much as fits."""
         leg = present(record.toward_origin)
         for index, needed_j in list(record.asked_j.items()):
-            entry = self._hop.legs.admit(leg, record.slots[index], index, needed_j)
-            if entry is None:
-                record.refuse_packet(index, ErrorCode.NO_CAPACITY)
+            entry = self._admission.admit(record, leg, index, needed_j, now)
+            if isinstance(entry, ErrorCode):
+                record.refuse_packet(index, entry)
                 self._hop.drop(record, index)
             else:
                 record.asked_j[index] = leg.near_j(entry.increment)

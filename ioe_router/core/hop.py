@@ -62,6 +62,10 @@ class OriginDesk(Protocol):
         """Return own energy of packets that end; idempotent, nothing at a node in transit."""
         ...
 
+    def keep(self, record: Reservation, index: int, energy_j: int) -> None:
+        """Return own energy of a packet but for what remains of it; nothing at a node in transit."""
+        ...
+
 
 class Hop:
     """This node, as reservations see it."""
@@ -174,7 +178,12 @@ class Hop:
         self.pass_on(present(record.toward_initiator).port.neighbor, envelope, out)
 
     def refusal(
-        self, body: HoldCore, code: ErrorCode, items: tuple[GrantItem, ...] = (), scope: Scope | None = None
+        self,
+        body: HoldCore,
+        code: ErrorCode,
+        items: tuple[GrantItem, ...] = (),
+        scope: Scope | None = None,
+        retry_after_ms: int = 0,
     ) -> Refuse:
         """A REFUSE of this node; what it is about follows from the code unless `scope` says otherwise."""
         return Refuse(
@@ -184,7 +193,7 @@ class Hop:
             persistence=PERSISTENCE.get(code, Persistence.PERMANENT),
             scope=scope or SCOPES.get(code, Scope.RESERVATION),
             failing_node=self.config.node,
-            retry_after_ms=0,
+            retry_after_ms=retry_after_ms,
             items=tuple(sorted(items, key=lambda item: item.index)),
         )
 
@@ -193,7 +202,8 @@ class Hop:
     ) -> None:
         """End the reservation here and say so toward the initiator."""
         record.advance(ReservationEvent.REFUSE, now)
-        refuse = self.refusal(record.core.body, code, tuple(record.refused.values()), scope)
+        items = tuple(record.refused.values())
+        refuse = self.refusal(record.core.body, code, items, scope, record.retry_after_ms)
         self.drop_all(record)
         self.table.settle(record)
         if record.toward_initiator is None:

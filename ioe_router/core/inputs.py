@@ -99,6 +99,22 @@ class ReleaseReservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CurtailReservation:
+    """Cut packets of a committed reservation that begins, ends or passes here.
+
+    `remaining` pairs the index of a packet with the joules that remain of it at
+    this node's busbar.  `effective_utc_ms` in the future announces the cut, at
+    most up to the final gate; 0 cuts at once.  Whoever cuts what it has offered
+    itself lowers the offer first, or the energy is for sale again.
+    """
+
+    reservation: ReservationId
+    remaining: tuple[tuple[int, int], ...]
+    code: ErrorCode = ErrorCode.CURTAILED
+    effective_utc_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastReactive:
     """Reactive energy that the node's own devices will draw (IMPORT) or give (EXPORT) in a slot."""
 
@@ -139,6 +155,7 @@ Command = (
     | PublishOffer
     | Trade
     | ReleaseReservation
+    | CurtailReservation
     | ForecastReactive
     | MeterRead
     | ImbalancePrices

@@ -99,20 +99,25 @@ class LegBook:
         ledger = leg.port.calendar.ledger(slot)
         return None if ledger is None else ledger.entries.get(leg.key(index))
 
-    def admit(self, leg: Leg, slot: Slot, index: int, near_j: int) -> LiveEntry | None:
-        """As keeper: enter the packet, or the largest smaller one that fits; None if nothing fits.
+    def room(self, leg: Leg, slot: Slot) -> Room:
+        """As keeper: what a packet of the leg's reservation finds on the link.
 
         PeerError NOT_BOOKABLE without a valid envelope, whatever is booked already.
         """
-        ledger = self._ledger(leg, slot)
+        ledger = self.ledger(leg, slot)
         if self._ports.limits(leg.port, slot) is None:
             raise PeerError(ErrorCode.NOT_BOOKABLE, "the link's operating envelope has ended")
+        return ledger.room(leg.flow, leg.batch)
+
+    def admit(self, leg: Leg, slot: Slot, index: int, near_j: int, room: Room) -> LiveEntry | None:
+        """As keeper: enter the packet, or the largest smaller one that fits `room`; None if nothing fits."""
+        ledger = self.ledger(leg, slot)
         admit = (
             leg.port.calendar.admit_received
             if leg.direction is Direction.SUPPLY
             else leg.port.calendar.admit_sent
         )
-        increment = admit(ledger, near_j, leg.flow)
+        increment = admit(ledger, near_j, leg.flow, room)
         if increment is None:
             return None
         return self._enter(leg, ledger, index, increment)
@@ -123,20 +128,20 @@ class LegBook:
         Others have come and gone since it was admitted, so its loss may have
         changed either way: the near end never has more than before.
         """
-        ledger = self._ledger(leg, slot)
+        ledger = self.ledger(leg, slot)
         old = ledger.withdraw(leg.key(index))
         if old is None or far_j <= 0:
             return None
-        most_j = leg.near_j(old.increment)
+        most_j, room = leg.near_j(old.increment), ledger.room(leg.flow, leg.batch)
         if leg.direction is Direction.SUPPLY:
-            increment = leg.port.model.for_sent(ledger.net_j, far_j, leg.flow)
+            increment = leg.port.model.for_sent(room.net_j, far_j, leg.flow)
             if increment is not None and increment.received_j > most_j:
                 increment = replace(increment, received_j=most_j)
         else:
-            increment = leg.port.model.for_received(ledger.net_j, far_j, leg.flow, 2 * far_j + 2)
+            increment = leg.port.model.for_received(room.net_j, far_j, leg.flow, 2 * far_j + 2)
         if increment is None or not 0 < leg.near_j(increment) <= most_j:
             return None
-        if max(increment.sent_j, increment.received_j) > ledger.free_j(leg.flow):
+        if max(increment.sent_j, increment.received_j) > room.free_j:
             return None
         return self._enter(leg, ledger, index, increment)
 
@@ -146,7 +151,7 @@ class LegBook:
             raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper's entry is for another slot")
         if line.flow_j == 0 or line.sent_j == 0 or line.received_j == 0:
             raise PeerError(ErrorCode.ZERO_ENERGY, "keeper entry with zero energy")
-        ledger = self._ledger(leg, slot)
+        ledger = self.ledger(leg, slot)
         ledger.withdraw(leg.key(line.index))
         entry = LiveEntry(
             number=line.number,
@@ -186,7 +191,8 @@ class LegBook:
             lines=tuple(lines),
         )
 
-    def _ledger(self, leg: Leg, slot: Slot) -> SlotLedger:
+    def ledger(self, leg: Leg, slot: Slot) -> SlotLedger:
+        """The slot's ledger on the leg's link. PeerError NOT_BOOKABLE while nothing may be booked."""
         ledger = self._ports.ledger(leg.port, slot)
         if ledger is None:
             raise PeerError(ErrorCode.NOT_BOOKABLE, "no valid operating envelope for the link in this slot")

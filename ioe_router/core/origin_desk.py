@@ -75,6 +75,12 @@ class OwnOriginDesk:
             return ErrorCode.TOO_EARLY if run.price_micro_per_kwh < floor else None
         return ErrorCode.PRICE_LIMIT if body.price_limit_micro_per_kwh < floor else None
 
+    def keep(self, record: Reservation, index: int, energy_j: int) -> None:
+        """Return the energy of a packet but for what remains of it."""
+        if record.toward_origin is None:
+            key = (*record.key, index)
+            self._offers.give_back(record.core.body.offer_no, record.slots[index], key, energy_j)
+
     def give_back(self, record: Reservation, indexes: tuple[int, ...]) -> None:
         """Return the energy of packets that end; nothing happens at a node in transit."""
         if record.toward_origin is not None:

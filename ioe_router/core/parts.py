@@ -13,7 +13,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.admission import Admission
 from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.curtailment import Curtailments
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import BookingRestored
 from ioe_router.core.evidence import Evidence, Prerequisites
@@ -27,6 +29,7 @@ from ioe_router.core.origin_desk import OwnOriginDesk
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.ports import Port, Ports, make_port
 from ioe_router.core.promises import Promises
+from ioe_router.core.quotas import Quotas
 from ioe_router.core.reservation import ReservationTable
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
@@ -106,8 +109,11 @@ class Parts:
             self.desk.answered,
         )
         self.grants = GrantPath(hop)
-        self.holds = HoldPath(hop, self.grants, self.market)
+        quotas = Quotas(config, self.reservations)
+        admission = Admission(hop.legs, quotas)
+        self.holds = HoldPath(hop, self.grants, self.market, admission, quotas)
         self.commits = CommitPath(hop, self.grants, self.desk)
+        self.curtailments = Curtailments(hop, self.desk)
         self.desk.connect(self.holds, self.commits)
 
     def _route_to(self, party: NodeId) -> Hop | None:

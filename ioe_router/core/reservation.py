@@ -3,8 +3,7 @@
 This file holds the record of one reservation and the table of all of them.
 The record is the same at the initiator, at every hop and at the origin; only
 the legs differ: the initiator has no leg toward itself, the origin none
-beyond itself.  Quotas are checked when a record is opened; ended records are
-kept for repeated questions and forgotten after the retention time.
+beyond itself.  Ended records are kept for repeated questions and forgotten after the retention time.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.cuts import Cut
 from ioe_router.core.legs import Leg
 from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
-from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
 from ioe_router.model.slot import Slot
 
@@ -62,6 +62,10 @@ class Reservation:
     release: Sealed[Release] | None = None  # once committed packets were given back
     release_open: bool = False  # ... and the neighbour toward the origin has not said how it took that
     serves: Purpose | None = None  # at the initiator
+    curtail: Envelope | None = None  # the newest cut in effect
+    notices: tuple[Cut, ...] = ()  # cuts that are announced
+    expected: dict[int, int] = field(default_factory=dict)  # what they will leave, by index
+    retry_after_ms: int = 0  # of a refusal: when it is worth asking again
     retry_ns: int | None = None
     ended_ns: int | None = None
     stored: bool = False  # there is a durable record of it
@@ -82,9 +86,25 @@ class Reservation:
         """The latest slot among the packets."""
         return max(self.slots.values())
 
+    @property
+    def unconfirmed(self) -> bool:
+        """A neighbour has not confirmed how it ended: COMMITTED without RECEIPT, RELEASE without OUTCOME."""
+        committed = self.state is ReservationState.COMMITTED and self.toward_initiator is not None
+        return self.release_open or (committed and not self.receipt)
+
     def legs(self) -> tuple[Leg, ...]:
         """The legs that exist at this node."""
         return tuple(leg for leg in (self.toward_initiator, self.toward_origin) if leg is not None)
+
+    @property
+    def is_transit(self) -> bool:
+        """This node is neither the initiator nor the origin."""
+        return self.toward_initiator is not None and self.toward_origin is not None
+
+    def expected_j(self, index: int) -> int:
+        """What is left of a granted packet at this node's busbar after the cuts that are announced."""
+        granted_j = self.granted[index].energy_j
+        return min(granted_j, self.expected.get(index, granted_j))
 
     def live(self) -> tuple[int, ...]:
         """Indexes of packets that have not been refused."""
@@ -120,7 +140,6 @@ class ReservationTable:
 
     def __init__(self, config: RouterConfig) -> None:
         """An empty table with the limits of the configuration."""
-        self._limits = config.limits
         self._kept_ns = config.timers.outcome_kept_s * 1000 * NS_PER_MS
         self._records: dict[ReservationKey, Reservation] = {}
         self._open: dict[ReservationKey, Reservation] = {}
@@ -136,12 +155,17 @@ class ReservationTable:
         """Enter a record of an earlier life; no quota counts against a promise."""
         record.changes = self._changed
         self._records[record.key] = record
-        if record.state not in TERMINAL or record.release_open:
+        if record.state not in TERMINAL or record.unconfirmed:
             self._open[record.key] = record
 
     def get(self, reservation: ReservationId, version: int) -> Reservation | None:
         """The record of a reservation version."""
         return self._records.get((reservation, version))
+
+    def newest(self, reservation: ReservationId) -> Reservation | None:
+        """The record of the highest version of a reservation."""
+        versions = [record for key, record in self._records.items() if key[0] == reservation]
+        return max(versions, key=lambda record: record.core.body.version, default=None)
 
     def require(self, reservation: ReservationId, version: int) -> Reservation:
         """The record, or PeerError UNKNOWN_RESERVATION."""
@@ -158,24 +182,19 @@ class ReservationTable:
         """Records that a timer or an answer can still change."""
         return tuple(self._open.values())
 
-    def admit(self, record: Reservation, link_neighbor: NodeId | None) -> ErrorCode | None:
-        """Enter a new record, or say which quota refuses it."""
-        initiator = record.core.body.initiator
-        of_link = of_initiator = 0
-        for other in self._open.values():
-            leg = other.toward_initiator
-            of_link += leg is not None and leg.port.neighbor == link_neighbor
-            of_initiator += other.core.body.initiator == initiator
-        if of_link >= self._limits.holds_per_link or of_initiator >= self._limits.holds_per_origin:
-            return ErrorCode.QUOTA
+    def enter(self, record: Reservation) -> None:
+        """Keep a new record; whether there is room for it was asked before."""
         self._records[record.key] = self._open[record.key] = record
         record.changes = self._changed
-        return None
 
     def settle(self, record: Reservation) -> None:
-        """Take an ended record off the open list (it stays answerable)."""
-        if record.state in TERMINAL and not record.release_open:
+        """Take an ended record off the open list once its neighbours know (it stays answerable)."""
+        if record.state in TERMINAL and not record.unconfirmed:
             self._open.pop(record.key, None)
+
+    def close(self, record: Reservation) -> None:
+        """Take an ended record off the open list, whatever its neighbours know."""
+        self._open.pop(record.key, None)
 
     def deadline_ns(self) -> int | None:
         """The next hold deadline or retry."""

@@ -340,9 +340,7 @@ class TradeDesk:
         deal = self._by_reservation.get(record.key)
         if deal is not None and record.toward_initiator is None:
             if record.committed is not None:
-                deal.covered_j -= sum(
-                    record.granted[i].energy_j for i in record.accepted if i in record.granted
-                )
+                deal.covered_j -= sum(record.expected_j(i) for i in record.accepted if i in record.granted)
             self._drop(deal, record, now, out)
 
     def _drop(self, deal: Deal, record: Reservation, now: Now, out: Outbox) -> None:
@@ -350,6 +348,20 @@ class TradeDesk:
             self._own.give_back(deal.trade.own_offer_no, deal.trade.slot, (*record.key, 1))
         deal.pending.pop(record.key, None)
         self._schedule(deal, now, out)
+
+    def lowered(self, record: Reservation, energy_j: int, now: Now, out: Outbox) -> None:
+        """So much of what an own reservation brings is cut, or will be: its want is open again."""
+        deal = self._by_reservation.get(record.key)
+        if deal is not None and record.toward_initiator is None:
+            deal.covered_j -= energy_j
+            deal.done = False
+            self._schedule(deal, now, out)
+
+    def reduced(self, record: Reservation, index: int, remaining_j: int) -> None:
+        """A packet is cut: own energy that it carried to another's offer is free but for what remains."""
+        deal = self._by_reservation.get(record.key)
+        if deal is not None and record.toward_initiator is None and index == 1:
+            self._keep_own(deal, record, remaining_j)
 
     def release(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The host gives one of its reservations back."""

@@ -11,6 +11,7 @@ from ioe_router.core.calendar import SlotLedger
 from ioe_router.core.commands import publish
 from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.link_state import LinkLoad
+from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffer, ask_at
 from ioe_router.core.parts import Parts
 from ioe_router.model.clock import Now
@@ -33,6 +34,13 @@ def _has_shifted(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
     free_j = parts.own_offers.free_j(offer, slot)
     told_j = told.energy_j if offer.visible else 0
     return free_j * 2 <= told_j or free_j > 2 * told_j
+
+
+def dispatch_cut_slots(parts: Parts, now: Now, out: Outbox) -> None:
+    """Set-points that are out already follow what was cut since."""
+    for slot in parts.curtailments.changed_slots():
+        if phase_of(parts.config.parameters, slot, now) in (Phase.CLOSED, Phase.RUNNING):
+            parts.fib.dispatch(slot, parts.supply.booked(slot), parts.sweeps.reactive_vars(slot), out)
 
 
 def publish_link_states(parts: Parts) -> None:

@@ -49,6 +49,7 @@ class ObjectType(IntEnum):
     CURTAIL = 31
     OUTCOME_QUERY = 32
     OUTCOME = 33
+    CURTAIL_HOP = 34
     CONNECTION_LIMIT = 40
     ZONE_REPORT = 41
     OPERATING_ENVELOPE = 42

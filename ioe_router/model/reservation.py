@@ -208,15 +208,22 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curtail:
-    """A node cuts committed packets. Signed by that node."""
+    """A node on the path cuts committed packets. Signed by that node."""
 
     reservation: ReservationId  # Reservation id
     version: int  # Version of the reservation
     node: NodeId  # Who cuts, node id
     code: ErrorCode  # Registered reason
-    items: tuple[
-        PacketEnergy, ...
-    ]  # What remains of each cut packet at that node's port towards the initiator, joules
+    items: tuple[PacketEnergy, ...]  # What remains of each cut packet at that node's busbar, joules
+    effective_utc_ms: int  # When the cut takes effect, UTC milliseconds; a present or past instant: at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurtailHop:
+    """CURTAIL as it crosses one link, away from the node that cuts."""
+
+    curtail: Envelope  # CURTAIL envelope
+    items: tuple[PacketEnergy, ...]  # What remains of the cut packets at the sender's port on this link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ class Cable:
     iron_milli_w: int = 0
     rating_va: int = 50_000
     fee_micro_per_kwh: int = 0
+    access: bool = False
 
 
 # ------------------------------------------------------------------ wires
@@ -330,8 +331,8 @@ class Sim:
         for name in self.ids:
             router = self.router(name)
             router.check_invariants()
-            ended = {r.key for r in self.records(name) if r.state in TERMINAL - {ReservationState.COMMITTED}}
-            known = {r.key for r in self.records(name)}
+            known = {r.key: r for r in self.records(name)}
+            ended = {key for key, r in known.items() if r.state in TERMINAL - {ReservationState.COMMITTED}}
             for port in router._parts.ports.all():
                 for slot in port.calendar.slots():
                     ledger = port.calendar.ledger(slot)
@@ -339,8 +340,11 @@ class Sim:
                     for flow in (Flow.DOWN, Flow.UP):
                         assert not port.keeper or ledger.used_j(flow) <= ledger.limits.of(flow)
                     for reservation, version, _ in ledger.entries:
-                        assert (reservation, version) not in ended, f"{name} books what has ended"
-                        assert (reservation, version) in known, f"{name} books what it does not know"
+                        record = known.get((reservation, version))
+                        assert record is not None, f"{name} books what it does not know"
+                        far = record.toward_origin
+                        stands_in = record.release is not None and far is not None and far.port is port
+                        assert record.key not in ended or stands_in, f"{name} books what has ended"
             for offer in router._parts.own_offers._offers.values():
                 for taken in offer.taken.values():
                     for reservation_id, version, _ in taken:
@@ -483,7 +487,7 @@ def _attestation(cable: Cable, ids: dict[str, SimIdentity]) -> LinkAttestation:
         ),
         fee_down_micro_per_kwh=cable.fee_micro_per_kwh,
         fee_up_micro_per_kwh=cable.fee_micro_per_kwh,
-        access=False,
+        access=cable.access,
         issued_utc_s=START_UTC_S - 3_600,
         expires_utc_s=START_UTC_S + FOREVER_S,
     )

@@ -21,7 +21,18 @@ from ioe_router.codec import bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.config import Limits, Timers
-from ioe_router.core import evidence, gates, hop, imbalance, reservation_fsm, steps, sweep, trade, zone
+from ioe_router.core import (
+    curtailment,
+    evidence,
+    gates,
+    hop,
+    imbalance,
+    reservation_fsm,
+    steps,
+    sweep,
+    trade,
+    zone,
+)
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError, Persistence
@@ -114,6 +125,8 @@ def test_constants_of_the_specification_are_those_of_the_code() -> None:
         "imbalance retry, ms": imbalance.RETRY_MS,
         "settlement window, slots": steps.KEPT_SLOTS,
         "rounds per band": trade.ROUNDS,
+        "cut at once, ms": curtailment.AT_ONCE_MS,
+        "notices": curtailment.NOTICES_MAX,
     }
 
 

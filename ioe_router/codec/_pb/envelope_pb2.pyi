@@ -78,11 +78,13 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     OBJECT_TYPE_RELEASE: _ObjectType.ValueType  # 30
     """ioe.v1.Release."""
     OBJECT_TYPE_CURTAIL: _ObjectType.ValueType  # 31
-    """ioe.v1.Curtail."""
+    """ioe.v1.Curtail; travels only inside a CurtailHop."""
     OBJECT_TYPE_OUTCOME_QUERY: _ObjectType.ValueType  # 32
     """ioe.v1.OutcomeQuery, frame signature only."""
     OBJECT_TYPE_OUTCOME: _ObjectType.ValueType  # 33
     """ioe.v1.Outcome, frame signature only."""
+    OBJECT_TYPE_CURTAIL_HOP: _ObjectType.ValueType  # 34
+    """ioe.v1.CurtailHop, frame signature only."""
     OBJECT_TYPE_CONNECTION_LIMIT: _ObjectType.ValueType  # 40
     """ioe.v1.ConnectionLimit."""
     OBJECT_TYPE_ZONE_REPORT: _ObjectType.ValueType  # 41
@@ -160,11 +162,13 @@ OBJECT_TYPE_FAILED: ObjectType.ValueType  # 29
 OBJECT_TYPE_RELEASE: ObjectType.ValueType  # 30
 """ioe.v1.Release."""
 OBJECT_TYPE_CURTAIL: ObjectType.ValueType  # 31
-"""ioe.v1.Curtail."""
+"""ioe.v1.Curtail; travels only inside a CurtailHop."""
 OBJECT_TYPE_OUTCOME_QUERY: ObjectType.ValueType  # 32
 """ioe.v1.OutcomeQuery, frame signature only."""
 OBJECT_TYPE_OUTCOME: ObjectType.ValueType  # 33
 """ioe.v1.Outcome, frame signature only."""
+OBJECT_TYPE_CURTAIL_HOP: ObjectType.ValueType  # 34
+"""ioe.v1.CurtailHop, frame signature only."""
 OBJECT_TYPE_CONNECTION_LIMIT: ObjectType.ValueType  # 40
 """ioe.v1.ConnectionLimit."""
 OBJECT_TYPE_ZONE_REPORT: ObjectType.ValueType  # 41

@@ -1003,7 +1003,7 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Curtail(_message.Message):
-    """A node cuts committed packets. Signed by that node."""
+    """A node on the path cuts committed packets. Signed by that node."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1012,6 +1012,7 @@ class Curtail(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_UTC_MS_FIELD_NUMBER: _builtins.int
     reservation: _builtins.bytes
     """Reservation id."""
     version: _builtins.int
@@ -1020,9 +1021,11 @@ class Curtail(_message.Message):
     """Who cuts, node id."""
     code: Global___ErrorCode.ValueType
     """Registered reason."""
+    effective_utc_ms: _builtins.int
+    """When the cut takes effect, UTC milliseconds; a present or past instant: at once."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___PacketEnergy]:
-        """What remains of each cut packet at that node's port towards the initiator, joules."""
+        """What remains of each cut packet at that node's busbar, joules."""
 
     def __init__(
         self,
@@ -1032,14 +1035,45 @@ class Curtail(_message.Message):
         node: _builtins.bytes = ...,
         code: Global___ErrorCode.ValueType = ...,
         items: _abc.Iterable[Global___PacketEnergy] | None = ...,
+        effective_utc_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "items", b"items", "node", b"node", "reservation", b"reservation", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "effective_utc_ms", b"effective_utc_ms", "items", b"items", "node", b"node", "reservation", b"reservation", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Curtail: _TypeAlias = Curtail  # noqa: Y015
+
+@_typing.final
+class CurtailHop(_message.Message):
+    """CURTAIL as it crosses one link, away from the node that cuts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURTAIL_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def curtail(self) -> _envelope_pb2.SignedEnvelope:
+        """CURTAIL envelope."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___PacketEnergy]:
+        """What remains of the cut packets at the sender's port on this link."""
+
+    def __init__(
+        self,
+        *,
+        curtail: _envelope_pb2.SignedEnvelope | None = ...,
+        items: _abc.Iterable[Global___PacketEnergy] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["curtail", b"curtail"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curtail", b"curtail", "items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurtailHop: _TypeAlias = CurtailHop  # noqa: Y015
 
 @_typing.final
 class OutcomeQuery(_message.Message):

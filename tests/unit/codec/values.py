@@ -103,6 +103,7 @@ _CHANGES: dict[type, Callable[[Any], dict[str, Any]]] = {
     reservation.Grant: _numbered("items"),
     reservation.Refuse: _numbered("items"),
     reservation.Curtail: _numbered("items"),
+    reservation.CurtailHop: _numbered("items"),
     reservation.Commit: lambda value: {"accepted": tuple(sorted(set(value.accepted)))},
 }
 

@@ -1,0 +1,370 @@
+"""CURTAIL: cutting committed packets, and passing the cut on to both ends (SPEC section 10.11).
+
+Any node on the path may cut what passes it.  It signs what remains at its own
+busbar and tells both neighbours of the reservation; each of them works out
+its own end of the link, lowers its books, and tells the next.
+
+A cut takes effect at once, or at an instant that its signer names: then it is
+a notice, with which the ends can provide for themselves before the energy is
+gone.  The reservation stays COMMITTED, whatever is left of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Protocol
+
+from ioe_router.core.calendar import LiveEntry
+from ioe_router.core.cuts import Cut, cut_here, cut_there, here_j, there_j
+from ioe_router.core.events import Curtailed, Unbooked
+from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.hop import Hop
+from ioe_router.core.legs import Leg
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.reservation import Reservation, ReservationKey
+from ioe_router.core.reservation_fsm import ReservationEvent
+from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.envelope import Envelope, Sealed
+from ioe_router.model.errors import ErrorCode, InvariantViolation, PeerError, UsageError
+from ioe_router.model.ids import NodeId
+from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, Receipt, ReservationState
+from ioe_router.model.slot import Slot
+
+AT_ONCE_MS: Final = 1_000  # clocks of neighbours may differ by so much: nearer instants are now
+NOTICES_MAX: Final = 8  # announced cuts of one reservation that wait for their instant
+
+
+class CutListener(Protocol):
+    """Who provides for what a reservation of this node's own will no longer bring."""
+
+    def lowered(self, record: Reservation, energy_j: int, now: Now, out: Outbox) -> None:
+        """So much of it is cut, or will be: it has to come from elsewhere."""
+        ...
+
+    def reduced(self, record: Reservation, index: int, remaining_j: int) -> None:
+        """A packet is cut: own energy that it carried is free again but for what remains."""
+        ...
+
+
+class Curtailments:
+    """Cuts made and heard, at every role."""
+
+    def __init__(self, hop: Hop, listener: CutListener) -> None:
+        """`listener` hears of cuts of this node's own reservations."""
+        self._hop = hop
+        self._listener = listener
+        self._waiting: dict[ReservationKey, Reservation] = {}
+        self._changed: dict[Slot, None] = {}
+
+    # --- made here
+
+    def cut(
+        self,
+        record: Reservation,
+        remaining: Mapping[int, int],
+        code: ErrorCode,
+        effective_utc_ms: int,
+        now: Now,
+        out: Outbox,
+    ) -> None:
+        """Cut packets to what remains at this node's busbar. UsageError: nothing that can be cut so."""
+        self._check_own(record, remaining, effective_utc_ms, now)
+        items = tuple(PacketEnergy(index=i, energy_j=remaining[i]) for i in sorted(remaining))
+        reservation, version = record.key
+        sealed = self._hop.sealer.seal(
+            Curtail(
+                reservation=reservation,
+                version=version,
+                node=self._hop.config.node,
+                code=code,
+                items=items,
+                effective_utc_ms=max(now.utc_ms, effective_utc_ms),
+            )
+        )
+        self._take(record, sealed, None, items, now, out)
+
+    def _check_own(
+        self, record: Reservation, remaining: Mapping[int, int], effective_utc_ms: int, now: Now
+    ) -> None:
+        if record.state is not ReservationState.COMMITTED:
+            raise UsageError(f"the reservation is {record.state.name}; only a committed one can be cut")
+        for index, energy_j in remaining.items():
+            granted = record.granted.get(index)
+            if granted is None or not 0 <= energy_j <= granted.energy_j:
+                has = "is not booked" if granted is None else f"has {granted.energy_j} J; name less"
+                raise UsageError(f"packet {index} cannot be cut to {energy_j} J: it {has}")
+            late = self._too_late(record.slots[index], effective_utc_ms, now)
+            if late is not None:
+                raise UsageError(f"packet {index} cannot be cut any more: {late.name}")
+        if not remaining:
+            raise UsageError("no packet is named; name at least one with what remains of it")
+
+    # --- heard
+
+    def hear(self, neighbor: NodeId, sealed: Sealed[CurtailHop], now: Now, out: Outbox) -> None:
+        """A cut from one side of the reservation. PeerError changes nothing."""
+        curtail = self._hop.sealer.open(sealed.body.curtail, Curtail)
+        body = curtail.body
+        record = self._hop.table.require(body.reservation, body.version)
+        leg = self._side(record, neighbor, body.node)
+        record.advance(ReservationEvent.CURTAIL, now)
+        for item in sealed.body.items:
+            self._check_item(record, leg, item, body.effective_utc_ms, now)
+        self._take(record, curtail, leg, sealed.body.items, now, out)
+
+    def _side(self, record: Reservation, neighbor: NodeId, cutter: NodeId) -> Leg:
+        """The leg that a cut may come over. PeerError NOT_OWNER when it is not of the reservation's path."""
+        leg = next((one for one in record.legs() if one.port.neighbor == neighbor), None)
+        if leg is None or cutter == self._hop.config.node:
+            raise PeerError(ErrorCode.NOT_OWNER, "CURTAIL is not from a side of this reservation")
+        core = record.core.body
+        if cutter == (core.initiator if leg.toward_origin else core.origin):
+            raise PeerError(ErrorCode.NOT_OWNER, "CURTAIL came from the other side than its signer is on")
+        return leg
+
+    def _check_item(
+        self, record: Reservation, leg: Leg, item: PacketEnergy, effective_utc_ms: int, now: Now
+    ) -> None:
+        if record.commit is None or item.index not in record.commit.body.accepted:
+            raise PeerError(ErrorCode.GRANT_CHANGED, f"CURTAIL names packet {item.index}, not committed")
+        slot = record.slots[item.index]
+        late = self._too_late(slot, effective_utc_ms, now)
+        if late is not None:
+            raise PeerError(late, f"slot {slot} of packet {item.index} cannot be cut any more")
+        entry = self._hop.legs.entry(leg, slot, item.index)
+        if entry is not None and item.energy_j > there_j(leg, entry.committed):
+            raise PeerError(ErrorCode.GRANT_CHANGED, f"CURTAIL would raise packet {item.index}")
+
+    def _too_late(self, slot: Slot, effective_utc_ms: int, now: Now) -> ErrorCode | None:
+        """Why a cut comes too late: the slot is over, or a notice would not end before the final gate."""
+        parameters = self._hop.config.parameters
+        if phase_of(parameters, slot, now) >= Phase.OVER:
+            return ErrorCode.IN_PAST
+        gate_utc_ms = (slot - parameters.timetable.final_gate_s) * 1000
+        later = effective_utc_ms > now.utc_ms + AT_ONCE_MS
+        return ErrorCode.GATE_CLOSED if later and effective_utc_ms >= gate_utc_ms else None
+
+    # --- taking effect
+
+    def _take(
+        self,
+        record: Reservation,
+        sealed: Sealed[Curtail],
+        leg: Leg | None,
+        items: tuple[PacketEnergy, ...],
+        now: Now,
+        out: Outbox,
+    ) -> None:
+        """Note a cut and carry it out, now or at its instant."""
+        cut = Cut(
+            curtail=sealed.envelope,
+            effective_utc_ms=sealed.body.effective_utc_ms,
+            source=None if leg is None else leg.port.neighbor,
+            items=items,
+        )
+        later = cut.effective_utc_ms > now.utc_ms + AT_ONCE_MS
+        if later and len(record.notices) >= NOTICES_MAX:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "too many announced cuts of this reservation")
+        remains = self._announce(record, cut, sealed.body, now, out)
+        if not later:
+            self._apply(record, cut, sealed.body.code, out)
+        elif remains:
+            record.notices = (*record.notices, cut)
+            record.touch()
+            self._waiting[record.key] = record
+            self._pass_on(record, cut, remains, out)
+
+    def _announce(
+        self, record: Reservation, cut: Cut, body: Curtail, now: Now, out: Outbox
+    ) -> dict[int, int]:
+        """Tell our host, at either end, what will remain; returns the packets that the cut lowers."""
+        remains = {
+            i: energy_j
+            for i, energy_j in self._remains(record, cut).items()
+            if energy_j < record.expected_j(i)
+        }
+        gone_j = 0
+        for index, energy_j in remains.items():
+            gone_j += record.expected_j(index) - energy_j
+            record.expected[index] = energy_j
+            if not record.is_transit:
+                out.emit(
+                    Curtailed(
+                        reservation=body.reservation,
+                        index=index,
+                        slot=record.slots[index],
+                        remaining_j=energy_j,
+                        effective_utc_ms=cut.effective_utc_ms,
+                        node=body.node,
+                        code=body.code,
+                    )
+                )
+        if gone_j and not record.is_transit:
+            self._listener.lowered(record, gone_j, now, out)
+        return remains
+
+    def _remains(self, record: Reservation, cut: Cut) -> dict[int, int]:
+        """What a cut leaves of each packet at this node's busbar."""
+        live = [item for item in cut.items if item.index in record.granted]
+        leg = _leg_to(record, cut.source)
+        if leg is None:
+            return {item.index: item.energy_j for item in live}
+        return {item.index: self._here_j(record, leg, item) for item in live}
+
+    def _here_j(self, record: Reservation, leg: Leg, item: PacketEnergy) -> int:
+        entry = self._hop.legs.entry(leg, record.slots[item.index], item.index)
+        if entry is None or item.energy_j == 0:
+            return 0
+        return here_j(leg, cut_there(leg, entry, item.energy_j))
+
+    def _apply(self, record: Reservation, cut: Cut, code: ErrorCode, out: Outbox) -> None:
+        """Lower the books; what has changed at this node's busbar goes on to the other side."""
+        source, lowered = _leg_to(record, cut.source), {}
+        for item in cut.items:
+            if item.index not in record.granted:
+                continue
+            before_j = record.granted[item.index].energy_j
+            after_j = self._lower(record, source, item)
+            if after_j < before_j:
+                lowered[item.index] = after_j
+                self._tell(record, item.index, before_j - after_j, code, out)
+        if lowered:
+            record.curtail = cut.curtail
+            record.touch()
+            self._pass_on(record, cut, lowered, out)
+
+    def _lower(self, record: Reservation, source: Leg | None, item: PacketEnergy) -> int:
+        """Cut one packet on both links and in the own offer; returns what remains at the busbar."""
+        index, slot, granted = item.index, record.slots[item.index], record.granted[item.index]
+        self._changed[slot] = None
+        if item.energy_j == 0:
+            self._hop.drop(record, index)
+            record.accepted = tuple(one for one in record.accepted if one != index)
+            return 0
+        after_j = min(granted.energy_j, item.energy_j)
+        if source is not None:
+            entry = _cut_line(source, slot, index, there=item.energy_j)
+            after_j = min(granted.energy_j, here_j(source, entry.increment))
+        if after_j < granted.energy_j:
+            for leg in record.legs():
+                if leg is not source:
+                    _cut_line(leg, slot, index, here=after_j)
+            record.granted[index] = replace(granted, energy_j=after_j)
+            self._hop.origin.keep(record, index, after_j)
+        record.touch()
+        return after_j
+
+    def _tell(self, record: Reservation, index: int, gone_j: int, code: ErrorCode, out: Outbox) -> None:
+        if record.is_transit:
+            return
+        remaining = record.granted.get(index)
+        remaining_j = 0 if remaining is None else remaining.energy_j
+        self._listener.reduced(record, index, remaining_j)
+        out.emit(
+            Unbooked(
+                reservation=record.core.body.reservation,
+                index=index,
+                slot=record.slots[index],
+                energy_j=gone_j,
+                remaining_j=remaining_j,
+                code=code,
+            )
+        )
+
+    def _pass_on(self, record: Reservation, cut: Cut, remains: Mapping[int, int], out: Outbox) -> None:
+        for leg in record.legs():
+            if leg.port.neighbor != cut.source:
+                self._send(leg, cut.curtail, remains, out)
+
+    def _send(self, leg: Leg, curtail: Envelope, remains: Mapping[int, int], out: Outbox) -> None:
+        items = tuple(PacketEnergy(index=i, energy_j=remains[i]) for i in sorted(remains))
+        if items:
+            self._hop.send(leg.port.neighbor, CurtailHop(curtail=curtail, items=items), out, (curtail,))
+
+    # --- time, and neighbours that come back
+
+    def due(self, now: Now, out: Outbox) -> None:
+        """Carry out the announced cuts whose instant has come."""
+        for record in list(self._waiting.values()):
+            ripe = [n for n in record.notices if n.effective_utc_ms <= now.utc_ms]
+            standing = record.state is ReservationState.COMMITTED
+            if ripe or not standing:
+                record.notices = tuple(n for n in record.notices if n not in ripe) if standing else ()
+                record.touch()
+            for cut in ripe if standing else ():
+                body = self._hop.sealer.open(cut.curtail, Curtail).body
+                self._apply(record, cut, body.code, out)
+            if not record.notices:
+                del self._waiting[record.key]
+
+    def deadline_ns(self, now: Now) -> int | None:
+        """When the next announced cut takes effect."""
+        at_ms = (n.effective_utc_ms for record in self._waiting.values() for n in record.notices)
+        first = min(at_ms, default=None)
+        return None if first is None else now.monotonic_ns + max(0, first - now.utc_ms) * NS_PER_MS
+
+    def neighbor_up(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
+        """A session stands again: say once more what was cut while it was down."""
+        for record in self._hop.table.all():
+            leg = _leg_to(record, neighbor)
+            if leg is not None and (leg.toward_origin or record.receipt):
+                self._repeat(record, leg, now, out)
+
+    def receipt(self, body: Receipt, now: Now, out: Outbox) -> None:
+        """The near neighbour has COMMITTED only now: what was cut since then it has not heard."""
+        record = self._hop.table.require(body.reservation, body.version)
+        if record.toward_initiator is not None:
+            self._repeat(record, record.toward_initiator, now, out)
+
+    def _repeat(self, record: Reservation, leg: Leg, now: Now, out: Outbox) -> None:
+        """Tell one side of a reservation all its cuts again."""
+        if record.state is not ReservationState.COMMITTED:
+            return
+        if record.curtail is not None:
+            self._send(leg, record.curtail, self._cut_so_far(record, leg, now), out)
+        for notice in record.notices:
+            if notice.source != leg.port.neighbor:
+                self._send(leg, notice.curtail, self._remains(record, notice), out)
+
+    def _cut_so_far(self, record: Reservation, leg: Leg, now: Now) -> dict[int, int]:
+        """What is left, here, of the packets that were cut and whose slot is not over."""
+        left: dict[int, int] = {}
+        for index in () if record.commit is None else record.commit.body.accepted:
+            slot = record.slots[index]
+            entry = self._hop.legs.entry(leg, slot, index)
+            over = phase_of(self._hop.config.parameters, slot, now) >= Phase.OVER
+            if not over and (entry is None or entry.uncut is not None):
+                left[index] = record.granted[index].energy_j if index in record.granted else 0
+        return left
+
+    def restore(self, record: Reservation) -> None:
+        """A record of an earlier life: its announced cuts still wait for their instant."""
+        for notice in record.notices:
+            for index, energy_j in self._remains(record, notice).items():
+                record.expected[index] = min(record.expected_j(index), energy_j)
+            self._waiting[record.key] = record
+
+    def changed_slots(self) -> tuple[Slot, ...]:
+        """Slots of which something was cut since the last call."""
+        changed = tuple(self._changed)
+        self._changed.clear()
+        return changed
+
+
+def _cut_line(
+    leg: Leg, slot: Slot, index: int, *, here: int | None = None, there: int | None = None
+) -> LiveEntry:
+    """Lower a booked packet on one link, as stated at our end or at the neighbour's."""
+    key, ledger = leg.key(index), leg.port.calendar.ledger(slot)
+    if ledger is None or key not in ledger.entries:
+        raise InvariantViolation("a committed packet is not booked on its link")
+    entry = ledger.entries[key]
+    increment = cut_here(leg, entry, here) if here is not None else cut_there(leg, entry, there or 1)
+    if increment != entry.increment:
+        ledger.cut(key, increment)
+    return ledger.entries[key]
+
+
+def _leg_to(record: Reservation, neighbor: NodeId | None) -> Leg | None:
+    return next((leg for leg in record.legs() if leg.port.neighbor == neighbor), None)
