@@ -4,6 +4,11 @@
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS    ?=
 DEMO_ARGS      ?=
+# make sim SEED=7 N=20: seeds 7 to 26. SIM_ARGS="feeder33 --faults crash --slots 4" for another community.
+SEED           ?= 1
+N              ?= 1
+SIM_ARGS       ?=
+HUNT_ARGS      ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
 PROTO_AGAINST  ?= auto
 
@@ -16,7 +21,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean
+        proto proto-check vectors fsm lock clean sim hunt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +40,14 @@ $(TOOLS): requirements-tools.txt | $(READY)
 
 demo: $(READY) ## run the village for two days, each bus its own router (DEMO_ARGS="feeder33 --out DIR")
 	@.venv/bin/ioe demo $(DEMO_ARGS)
+
+sim: $(READY) ## simulate a community with faults (SEED=7 N=20 SIM_ARGS="feeder33 --faults all")
+	@seed=$(SEED); while [ $$seed -lt $$(( $(SEED) + $(N) )) ]; do \
+	    .venv/bin/ioe sim $(SIM_ARGS) --seed $$seed || exit 1; seed=$$(( seed + 1 )); \
+	done
+
+hunt: $(READY) ## run thousands of seeds; goes on where it stopped (HUNT_ARGS="--seeds 500 --file FILE")
+	@$(PY) tools/hunt.py $(HUNT_ARGS)
 
 test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
 	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests

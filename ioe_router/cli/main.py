@@ -42,6 +42,7 @@ _LAZY: Final = {
     ),
     "run": ("ioe_router.cli.run", "run", "Run a node."),
     "scenario": ("ioe_router.cli.scenario", "scenario", "List, show, validate and import scenarios."),
+    "sim": ("ioe_router.cli.sim", "sim", "Simulate a community with faults, on virtual time."),
     "store": (
         "ioe_router.cli.store",
         "store",

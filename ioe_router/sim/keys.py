@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
-from ioe_router.codec.signing import Ed25519Signer
+from ioe_router.codec.signing import Ed25519Signer, Signer
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.envelope import Envelope, Sealed
@@ -19,7 +19,7 @@ class SimIdentity:
     """A node's keys, derived from a seed and a name."""
 
     node: NodeId
-    signer: Ed25519Signer
+    signer: Signer
     own_key: Sealed[OperationalKey]
 
 

@@ -1,0 +1,85 @@
+"""Held and committed energy stays inside what the link can carry, and every booked joule has an owner.
+
+On each link, slot and direction, at both ends: the gross sum of the live
+entries is at most the attested rating times the slot; at the keeper it never
+grows beyond the limit in force.  Each live entry belongs to a reservation that
+is alive at this node and runs over this link: no capacity leaks.
+"""
+
+from __future__ import annotations
+
+from ioe_router.core.reservation_fsm import ENDED
+from ioe_router.model.routing import Flow
+from ioe_router.model.slot import Slot
+from ioe_router.sim.checkers.verdict import require
+from ioe_router.sim.checkers.watch import Change, Touched
+from ioe_router.sim.host import Host
+
+DIRECTIONS = (Flow.DOWN, Flow.UP)
+
+
+def check_capacity(host: Host, change: Change, slot_s: int) -> None:
+    """Judge the ledgers that a call has changed."""
+    for touched in change.touched:
+        _check_sums(host, touched, slot_s)
+        _check_owners(host, touched)
+
+
+def _check_sums(host: Host, touched: Touched, slot_s: int) -> None:
+    assert host.router is not None  # noqa: S101 - looked at alive
+    port, ledger, slot = touched.port, touched.ledger, touched.slot
+    rating = port.attestation.body
+    most_va = {Flow.DOWN: rating.rating_down_va, Flow.UP: rating.rating_up_va}
+    gross = {Flow.DOWN: 0, Flow.UP: 0}
+    for entry in ledger.entries.values():
+        gross[entry.flow] += max(entry.increment.sent_j, entry.increment.received_j)
+    limits = host.router.inspect().ports.limits(port, slot)
+    before = {Flow.DOWN: touched.before[1], Flow.UP: touched.before[2]}
+    for flow in DIRECTIONS:
+        where = f"slot {slot}, link {port.link.hex()[:8]} {flow.name}"
+        require(
+            gross[flow] == ledger.used_j(flow), host, f"{where}: the ledger's sum differs from its entries"
+        )
+        fits = gross[flow] <= most_va[flow] * slot_s
+        require(fits, host, f"{where}: {gross[flow]} J booked above the rating")
+        if port.keeper and limits is not None and gross[flow] > before[flow]:
+            most_j = limits.of(flow)
+            require(
+                gross[flow] <= most_j, host, f"{where}: {gross[flow]} J admitted above the limit {most_j} J"
+            )
+
+
+def _check_owners(host: Host, touched: Touched) -> None:
+    assert host.router is not None  # noqa: S101
+    table = host.router.inspect().reservations
+    for reservation, version, index in touched.ledger.entries:
+        record = table.get(reservation, version)
+        where = f"slot {touched.slot}, link {touched.port.link.hex()[:8]}"
+        name = f"{reservation.hex()[:8]} v{version}"
+        if record is None:
+            require(False, host, f"{where}: capacity is booked for {name}, which is not known here")
+            return
+        alive = record.state not in ENDED and index not in record.refused
+        require(alive, host, f"{where}: capacity is still booked for {name}, which is {record.state.name}")
+        ours = any(leg.port.link == touched.port.link for leg in record.legs())
+        require(ours, host, f"{where}: {name} is booked on a link that it does not cross")
+
+
+def check_no_leak(host: Host, slots: tuple[Slot, ...]) -> None:
+    """At the end: what is booked is just what committed reservations have, no more and no less."""
+    assert host.router is not None  # noqa: S101
+    parts = host.router.inspect()
+    for record in parts.reservations.all():
+        if record.state in ENDED:
+            continue
+        for leg in record.legs():
+            for index in record.accepted:
+                slot = record.slots[index]
+                ledger = leg.port.calendar.ledger(slot)
+                booked = ledger is not None and leg.key(index) in ledger.entries
+                name = f"{record.key[0].hex()[:8]} v{record.key[1]}"
+                require(
+                    booked or slot not in slots,
+                    host,
+                    f"slot {slot}: {name} is {record.state.name} but packet {index} is not on the ledger",
+                )

@@ -1,0 +1,66 @@
+"""All checkers together, as the engine calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ioe_router.core.effects import Effect, Emit
+from ioe_router.core.events import Booked
+from ioe_router.core.inputs import Input
+from ioe_router.model.clock import Now
+from ioe_router.model.ids import NodeId
+from ioe_router.model.slot import Slot
+from ioe_router.sim.checkers.agreement import Statements, check_pairs, check_terminal
+from ioe_router.sim.checkers.capacity import check_capacity, check_no_leak
+from ioe_router.sim.checkers.energy import check_energy
+from ioe_router.sim.checkers.evidence import Evidence
+from ioe_router.sim.checkers.paths import check_paths, check_sessions
+from ioe_router.sim.checkers.promises import Promises
+from ioe_router.sim.checkers.verdict import CheckFailed
+from ioe_router.sim.checkers.watch import Watch
+from ioe_router.sim.host import Host
+from ioe_router.sim.notary import Notary
+
+
+class Panel:
+    """Judges every call, and the whole at the end."""
+
+    def __init__(self, notary: Notary, slot_s: int) -> None:
+        """No liar is known yet."""
+        self.liars: frozenset[NodeId] = frozenset()
+        self.promises = Promises(slot_s)
+        self.statements = Statements()
+        self.booked: dict[Slot, int] = {}
+        self._slot_s = slot_s
+        self._watch = Watch(slot_s)
+        self._evidence = Evidence(notary)
+
+    def after(self, host: Host, now: Now, _inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+        """Judge one call of an honest host that is still alive after it."""
+        if not host.alive or host.node in self.liars:
+            return
+        change = self._watch.look(host, now, effects)
+        check_capacity(host, change, self._slot_s)
+        self.promises.after(host, now, change, effects)
+        check_energy(host, change, effects)
+        self._evidence.after(host, change, effects)
+        self.statements.after(host, effects)
+        for effect in effects:
+            if isinstance(effect, Emit) and isinstance(effect.event, Booked):
+                slot = effect.event.slot
+                self.booked[slot] = self.booked.get(slot, 0) + effect.event.initiator
+
+    def crashed(self, host: Host) -> None:
+        """Nothing to judge: what the disk has kept shows at the restart."""
+
+    def at_end(self, hosts: Sequence[Host], pairs: Sequence[tuple[Host, Host]], last: Slot) -> None:
+        """Everything has healed and settled: judge what has become of it all."""
+        honest = [host for host in hosts if host.node not in self.liars]
+        for host in honest:
+            check_sessions(host)
+            check_terminal(host)
+            check_no_leak(host, (last,))
+        check_pairs([p for p in pairs if p[0].node not in self.liars and p[1].node not in self.liars])
+        check_paths(hosts, self.liars)
+        if not self.booked.get(last):
+            raise CheckFailed(f"slot {last}: nobody could book anything after everything had healed")

@@ -1,0 +1,166 @@
+"""Hosts that lie: a real router whose mouth is somebody else's.
+
+A liar's router is whole; what it says is bent on its way out, with the keys
+that the liar really has, and numbered anew so that no gap shows.  So all that
+its neighbours see is what a hostile neighbour could send.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import fields, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from ioe_router.codec.frames import decode_frame, encode_frame
+from ioe_router.codec.keys import KeyRing
+from ioe_router.codec.mapping import decode
+from ioe_router.codec.registry import REGISTRY
+from ioe_router.codec.sealing import CodecSealer
+from ioe_router.model.envelope import Envelope, ObjectType, Signature
+from ioe_router.model.errors import IoeError
+from ioe_router.model.ids import NodeId
+from ioe_router.model.routing import OfferRun
+from ioe_router.sim.engine import Engine
+from ioe_router.sim.host import Host
+from ioe_router.sim.keys import SimIdentity
+
+REMEMBERED: Final = 200
+SESSION_TYPES: Final = frozenset(
+    {ObjectType.OPERATIONAL_KEY, ObjectType.HELLO, ObjectType.SESSION_PROOF, ObjectType.CLOSE}
+)
+
+
+class Lie(StrEnum):
+    """What a liar may do to what its router says."""
+
+    REPLAY = "replay"  # an envelope that somebody sent before
+    WRONG_KEY = "wrong-key"  # an object with a signature by another key
+    NONSENSE = "nonsense"  # other numbers, signed well
+    PHANTOM = "phantom"  # offers of energy that is not there
+    ABANDON = "abandon"  # COMMITs and RELEASEs swallowed: held and left
+    EQUIVOCATE = "equivocate"  # two contents under one number
+
+
+class Liar:
+    """The mouth of one host."""
+
+    def __init__(self, host: Host, identity: SimIdentity, engine: Engine, seed: str) -> None:
+        """Honest until a lie is planned."""
+        self._host, self._identity, self._engine = host, identity, engine
+        self._rng = random.Random(f"liar {seed}")  # noqa: S311 - repeatable on purpose
+        self._network_id = engine.community.scenario.market.network_id
+        self._planned: deque[Lie] = deque()
+        self._abandoning = 0
+        self._seen: deque[Envelope] = deque(maxlen=REMEMBERED)
+        self._seq: dict[NodeId, int] = {}
+
+    def plan(self, lie: Lie) -> None:
+        """Tell this at the next occasion."""
+        if lie is Lie.ABANDON:
+            self._abandoning += 3
+        else:
+            self._planned.append(lie)
+
+    def repent(self) -> None:
+        """No lie from now on; what was said stands."""
+        self._planned.clear()
+        self._abandoning = 0
+
+    # ------------------------------------------------------------ speaking
+
+    def speak(self, _host: Host, neighbor: NodeId, data: bytes) -> list[bytes]:
+        """What goes out in place of a frame of the router."""
+        frame = decode_frame(data)
+        if frame.seq == 1:
+            self._seq[neighbor] = 0
+        envelopes = list(frame.envelopes)
+        if frame.session:
+            envelopes = [one for one in envelopes if not self._swallows(one)]
+            if self._planned:
+                envelopes = self._bend(self._planned.popleft(), envelopes)
+            self._seen.extend(one for one in envelopes if one.signatures)
+        if not envelopes:
+            return []
+        self._seq[neighbor] = self._seq.get(neighbor, 0) + 1
+        signer = self._identity.signer if frame.session else None
+        return [encode_frame(self._network_id, frame.session, self._seq[neighbor], envelopes, signer)]
+
+    def _swallows(self, envelope: Envelope) -> bool:
+        if self._abandoning and envelope.type in (ObjectType.COMMIT_HOP, ObjectType.RELEASE):
+            self._abandoning -= 1
+            return True
+        return False
+
+    def _bend(self, lie: Lie, envelopes: list[Envelope]) -> list[Envelope]:
+        match lie:
+            case Lie.REPLAY:
+                old = [one for one in self._seen if one.type not in SESSION_TYPES]
+                return [*envelopes, self._rng.choice(old)] if old else envelopes
+            case Lie.WRONG_KEY:
+                return [self._wrong(one) for one in envelopes]
+            case Lie.NONSENSE | Lie.EQUIVOCATE:
+                return [self._changed(one, lie) for one in envelopes]
+            case Lie.PHANTOM:
+                return [self._inflated(one) for one in envelopes]
+            case Lie.ABANDON:
+                return envelopes
+
+    def _wrong(self, envelope: Envelope) -> Envelope:
+        """A signature that is not by the key it names."""
+        if not envelope.signatures or envelope.type in SESSION_TYPES:
+            return envelope
+        first = envelope.signatures[0]
+        others = [one.signer for one in self._engine.community.identities.values()]
+        forged = Signature(key=first.key, signature=self._rng.choice(others).sign(b"something else"))
+        return replace(envelope, signatures=(forged, *envelope.signatures[1:]))
+
+    # ------------------------------------------------------------ well-signed lies
+
+    def _changed(self, envelope: Envelope, lie: Lie) -> Envelope:
+        """One number of an own object changed; its sequence number only by nonsense."""
+        body = self._own_body(envelope)
+        if body is None:
+            return envelope
+        names = [
+            field.name
+            for field in fields(body)
+            if type(getattr(body, field.name)) is int
+            and (lie is Lie.NONSENSE or field.name not in ("epoch", "seq"))
+        ]
+        if not names:
+            return envelope
+        name = self._rng.choice(names)
+        value = getattr(body, name)
+        other = self._rng.choice((0, 1, value + 1, max(0, value - 1), value * 2, 2**31, 2**60))
+        return self._sealed(replace(body, **{name: other}), envelope)
+
+    def _inflated(self, envelope: Envelope) -> Envelope:
+        """An own offer with ten times its energy."""
+        body = self._own_body(envelope)
+        if envelope.type is not ObjectType.OFFER or body is None:
+            return envelope
+        runs = tuple(
+            replace(run, energy_j=run.energy_j * 10) for run in body.runs if isinstance(run, OfferRun)
+        )
+        return self._sealed(replace(body, runs=runs), envelope)
+
+    def _own_body(self, envelope: Envelope) -> Any:  # noqa: ANN401 - any object of the protocol
+        """What an envelope says, if this host may sign it alone."""
+        row = REGISTRY.get(envelope.type)
+        if row is None or envelope.type in SESSION_TYPES or row.signatures_max > 1:
+            return None
+        if row.signatures_max and envelope.signatures[0].key != self._identity.signer.public_key:
+            return None
+        return decode(row.body, envelope.signed)
+
+    def _sealed(self, body: object, otherwise: Envelope) -> Envelope:
+        now = self._host.clock.now(self._engine.now_ns)
+        ring = KeyRing(network_id=self._network_id, limit=2)
+        try:
+            ring.learn(self._identity.own_key, now)
+            sealer = CodecSealer(ring=ring, signer=self._identity.signer, node=self._identity.node, now=now)
+            return sealer.seal(body).envelope
+        except IoeError:  # nothing that a message could state
+            return otherwise
