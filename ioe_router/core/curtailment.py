@@ -226,6 +226,8 @@ class Curtailments:
                 continue
             before_j = record.granted[item.index].energy_j
             after_j = self._lower(record, source, item)
+            said = record.cut_by.setdefault(cut.source, {})
+            said[item.index] = min(after_j, said.get(item.index, after_j))
             if after_j < before_j:
                 lowered[item.index] = after_j
                 self._tell(record, item.index, before_j - after_j, code, out)
@@ -322,20 +324,19 @@ class Curtailments:
         if record.state is not ReservationState.COMMITTED:
             return
         if record.curtail is not None:
-            self._send(leg, record.curtail, self._cut_so_far(record, leg, now), out)
+            self._send(leg, record.curtail, self._cut_elsewhere(record, leg, now), out)
         for notice in record.notices:
             if notice.source != leg.port.neighbor:
                 self._send(leg, notice.curtail, self._remains(record, notice), out)
 
-    def _cut_so_far(self, record: Reservation, leg: Leg, now: Now) -> dict[int, int]:
-        """What is left, here, of the packets that were cut and whose slot is not over."""
+    def _cut_elsewhere(self, record: Reservation, leg: Leg, now: Now) -> dict[int, int]:
+        """What cuts have left here, but for those that came over this leg: they are known there."""
         left: dict[int, int] = {}
-        for index in () if record.commit is None else record.commit.body.accepted:
-            slot = record.slots[index]
-            entry = self._hop.legs.entry(leg, slot, index)
-            over = phase_of(self._hop.config.parameters, slot, now) >= Phase.OVER
-            if not over and (entry is None or entry.uncut is not None):
-                left[index] = record.granted[index].energy_j if index in record.granted else 0
+        for source, said in record.cut_by.items():
+            for index, energy_j in said.items() if source != leg.port.neighbor else ():
+                phase = phase_of(self._hop.config.parameters, record.slots[index], now)
+                if phase < Phase.OVER:
+                    left[index] = min(energy_j, left.get(index, energy_j))
         return left
 
     def restore(self, record: Reservation) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.durable import Fields, damaged, envelope_to, to_record
+from ioe_router.core.durable_cuts import cuts_of, read_cuts
 from ioe_router.core.legs import Leg
 from ioe_router.core.loss import Increment
 from ioe_router.core.ports import Ports
@@ -39,7 +40,7 @@ B = TypeVar("B", HoldCore, Commit, Committed, Release)
 
 Recall = Callable[[Envelope, type[Any]], Sealed[Any]]
 PATH_HASH_BYTES: Final = 32
-_ENTRY_WIDTH: Final = 7
+_ENTRY_WIDTH: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ def record_of(record: Reservation, now: Now) -> bytes:
             "release_open": record.release_open,
             "serves": [] if serves is None else [[serves.trade_no, serves.own_offer_no, serves.hops]],
             "state": int(record.state),
+            **cuts_of(record),
         }
     )
 
@@ -130,7 +132,7 @@ def _leg(record: Reservation, leg: Leg | None) -> dict[str, Any] | None:
 
 
 def _entry(index: int, entry: LiveEntry) -> list[int | None]:
-    inc = entry.increment
+    inc, uncut = entry.increment, entry.uncut
     return [
         index,
         entry.number,
@@ -139,6 +141,7 @@ def _entry(index: int, entry: LiveEntry) -> list[int | None]:
         inc.sent_j,
         inc.received_j,
         entry.price_micro_per_kwh,
+        *((None, None, None) if uncut is None else (uncut.flow_j, uncut.sent_j, uncut.received_j)),
     ]
 
 
@@ -182,6 +185,7 @@ class ReservationReader:
             ended_ns=self._ended_ns(fields),
             stored=True,
         )
+        read_cuts(fields, record)
         _check(record, fields.what)
         entries = (*_entries(record, near, near_rows, fields), *_entries(record, far, far_rows, fields))
         return StoredReservation(record=record, entries=entries)
@@ -275,7 +279,7 @@ def _entries(
     record: Reservation, leg: Leg | None, rows: tuple[tuple[Any, ...], ...], fields: Fields
 ) -> list[StoredEntry]:
     found: list[StoredEntry] = []
-    for index, number, flow, flow_j, sent_j, received_j, price in rows:
+    for index, number, flow, flow_j, sent_j, received_j, price, *uncut in rows:
         if leg is None or index not in record.slots or flow not in (Flow.DOWN, Flow.UP):
             raise damaged(fields.what, "a ledger line belongs to no packet of it")
         entry = LiveEntry(
@@ -284,6 +288,7 @@ def _entries(
             increment=Increment(flow_j=flow_j, sent_j=sent_j, received_j=received_j),
             price_micro_per_kwh=price,
             direction=None if price is None else record.core.body.direction,
+            uncut=None if None in uncut else Increment(flow_j=uncut[0], sent_j=uncut[1], received_j=uncut[2]),
         )
         found.append(StoredEntry(leg=leg, index=index, slot=record.slots[index], entry=entry))
     return found

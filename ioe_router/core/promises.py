@@ -15,6 +15,7 @@ from typing import Final
 
 from ioe_router.core import durable_settlement as settled
 from ioe_router.core.durable import envelope_to, to_record
+from ioe_router.core.durable_cuts import cut_objects
 from ioe_router.core.durable_reservation import is_promise, key_of, record_of
 from ioe_router.core.effects import RecordKind
 from ioe_router.core.evidence import Evidence
@@ -141,4 +142,4 @@ def signed_objects(record: Reservation) -> tuple[Envelope, ...]:
     envelopes = [one.envelope for one in sealed if one is not None]
     if record.answer is not None:
         envelopes.append(record.answer)
-    return tuple(envelopes)
+    return (*envelopes, *cut_objects(record))

@@ -17,7 +17,7 @@ from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
-from ioe_router.model.ids import ReservationId
+from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
 from ioe_router.model.slot import Slot
 
@@ -63,6 +63,7 @@ class Reservation:
     release_open: bool = False  # ... and the neighbour toward the origin has not said how it took that
     serves: Purpose | None = None  # at the initiator
     curtail: Envelope | None = None  # the newest cut in effect
+    cut_by: dict[NodeId | None, dict[int, int]] = field(default_factory=dict)  # left here, by whom it came
     notices: tuple[Cut, ...] = ()  # cuts that are announced
     expected: dict[int, int] = field(default_factory=dict)  # what they will leave, by index
     retry_after_ms: int = 0  # of a refusal: when it is worth asking again

@@ -151,6 +151,7 @@ def _reservation(parts: Parts, key: bytes, data: bytes, now: Now) -> None:
         return
     if record.state is ReservationState.IN_DOUBT:
         record.retry_ns = now.monotonic_ns
+    parts.curtailments.restore(record)
     _take_own_energy(parts, stored)
     if record.toward_initiator is None:
         parts.desk.restore(record)

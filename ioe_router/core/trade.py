@@ -184,7 +184,7 @@ class TradeDesk:
             deal = self._deals[serves.trade_no] = Deal(_unstated(record, serves), done=True)
         self._by_reservation[record.key] = deal
         if record.state is ReservationState.COMMITTED:
-            deal.covered_j += sum(record.granted[index].energy_j for index in record.accepted)
+            deal.covered_j += sum(record.expected_j(index) for index in record.accepted)
         else:
             deal.pending[record.key] = (body.origin, body.offer_no, body.path)
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Unpack
 
 import pytest
 
+from ioe_router.config import RouterConfig
 from ioe_router.core.events import Booked, Curtailed, PeerFault, Unbooked
 from ioe_router.core.inputs import CurtailReservation
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.grid import Exchange
-from ioe_router.model.ids import ReservationId
+from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, ReservationState
 from ioe_router.model.routing import Direction
+from ioe_router.router import Router
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, SLOT, Cable, Sim, build, decoded
+from tests.simulation.test_replay import Given
 
 S = ReservationState
 PATH = "abcd"
 BUY, SELL = Direction.SUPPLY, Direction.DEMAND
 
 
-def chain(direction: Direction = BUY) -> Sim:
+def chain(direction: Direction = BUY, make: Callable[..., Router] = Router) -> Sim:
     """Node a offers, d wants; b and c carry. Keepers alternate, so both ways of booking occur."""
-    sim = build(Cable("b", "a"), Cable("b", "c", r_micro_ohm=100_000), Cable("d", "c"))
+    sim = build(Cable("b", "a"), Cable("b", "c", r_micro_ohm=100_000), Cable("d", "c"), make=make)
     sim.at(1_200)
     sim.offer("a", 100_000 if direction is BUY else 300_000, direction=direction)
     if direction is SELL:
@@ -252,6 +257,35 @@ def test_a_cut_that_was_lost_with_the_session_is_said_again(in_s: int) -> None:
     sim.wire.connect(sim.node("b"), sim.node("c"))
     sim.wait(40)
     assert abs(2 * energies(sim)[3] - KWH_J) <= 6
+    sim.check_quiet()
+
+
+@pytest.mark.parametrize("in_s", [0, 20], ids=["at once", "announced"])
+@pytest.mark.parametrize("name", PATH)
+def test_a_cut_survives_a_crash(name: str, in_s: int) -> None:
+    """A node that restarts has what the cut left, carries out what was announced, and agrees with all."""
+    given: dict[NodeId, tuple[RouterConfig, Given]] = {}
+
+    def make(config: RouterConfig, **rest: Unpack[Given]) -> Router:
+        given[config.node] = config, rest
+        return Router(config, **rest)
+
+    sim = chain(make=make)
+    full = energies(sim)
+    cut(sim, "b", booked(sim, "b")[1] // 2, in_s=in_s)
+    node = sim.node(name)
+    sim.wire.crash(node)
+    config, rest = given[node]
+    rest["now"] = sim.wire.now
+    sim.wire.restart(node, Router(config, **rest))
+    for cable in sim.cables:
+        if name in (cable.keeper, cable.other):
+            sim.wire.connect(sim.node(cable.keeper), sim.node(cable.other))
+    before = energies(sim)
+    if in_s:
+        assert before == full
+    sim.wait(40)
+    assert all(abs(2 * now - then) <= 6 for now, then in zip(energies(sim), full, strict=True))
     sim.check_quiet()
 
 
