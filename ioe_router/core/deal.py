@@ -22,8 +22,10 @@ class Market(Protocol):
         """Offers over paths that may serve the want; an offer in `spent` only from a newer version on."""
         ...
 
-    def plan(self, slot: Slot, candidates: list[Candidate], salt: bytes = b"") -> Plan:
-        """A search with the present link hints of the slot."""
+    def plan(
+        self, slot: Slot, candidates: list[Candidate], salt: bytes = b"", *, hopeful: bool = False
+    ) -> Plan:
+        """A search with the present link hints of the slot; `hopeful` takes their rounding as room."""
         ...
 
     def first_hop(self, candidate: Candidate) -> tuple[NodeId, int]:

@@ -90,12 +90,17 @@ class RibMarket:
             fee_micro_per_kwh=link.fee_micro_per_kwh,
         )
 
-    def plan(self, slot: Slot, candidates: list[Candidate], salt: bytes = b"") -> Plan:
-        """A search with what is believed of the links in the slot now."""
-        spread = abs(self._config.parameters.reference_price_micro_per_kwh) // SPREAD_PARTS if salt else 0
-        return Plan(candidates, lambda hop: self._hint(hop, slot), salt, spread)
+    def plan(
+        self, slot: Slot, candidates: list[Candidate], salt: bytes = b"", *, hopeful: bool = False
+    ) -> Plan:
+        """A search with what is believed of the links in the slot now.
 
-    def _hint(self, hop: Hop, slot: Slot) -> LinkHint:
+        Link state rounds what is free down to a step; a `hopeful` plan counts on the step that may be there.
+        """
+        spread = abs(self._config.parameters.reference_price_micro_per_kwh) // SPREAD_PARTS if salt else 0
+        return Plan(candidates, lambda hop: self._hint(hop, slot, hopeful), salt, spread)
+
+    def _hint(self, hop: Hop, slot: Slot, hopeful: bool) -> LinkHint:
         port = self._ports.of(hop.link)
         ledger = None if port is None else self._ports.ledger(port, slot)
         if ledger is not None:
@@ -103,9 +108,18 @@ class RibMarket:
         state = self._routing.link_state(hop.link, slot)
         if state is not None:
             net_j = signed(state.net_energy_j, state.net_flow)
-            return LinkHint(net_j, state.residual_down_j, state.residual_up_j)
-        attestation, slot_s = self._attestations[hop.link], self._config.parameters.slot_s
-        return LinkHint(0, attestation.rating_down_va * slot_s, attestation.rating_up_va * slot_s)
+            down_j, up_j = map(self._step_j, self._rated_j(hop.link)) if hopeful else (0, 0)
+            return LinkHint(net_j, state.residual_down_j + down_j, state.residual_up_j + up_j)
+        return LinkHint(0, *self._rated_j(hop.link))
+
+    def _rated_j(self, link: LinkId) -> tuple[int, int]:
+        """Energy of a slot at the link's ratings, down and up."""
+        attestation, slot_s = self._attestations[link], self._config.parameters.slot_s
+        return attestation.rating_down_va * slot_s, attestation.rating_up_va * slot_s
+
+    def _step_j(self, rated_j: int) -> int:
+        """The step in which link state tells the energy of a direction."""
+        return rated_j // self._config.parameters.link_state_steps
 
     def first_hop(self, candidate: Candidate) -> tuple[NodeId, int]:
         """The neighbour that the candidate's path begins with, and the fee on that link."""
