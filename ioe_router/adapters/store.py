@@ -104,7 +104,8 @@ class Store:
             if self._failure is None:
                 self.sync()
         finally:
-            self._connection.close()
+            with self._writing:
+                self._connection.close()
             self._lock.release()
 
     # ------------------------------------------------------------- the rest

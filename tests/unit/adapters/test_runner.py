@@ -101,6 +101,30 @@ async def test_effects_in_order_behind_one_barrier() -> None:
 
 
 @pytest.mark.asyncio
+async def test_nothing_leaves_when_a_record_is_not_durable() -> None:
+    """A journal that fails ends the runner before any effect behind the record is carried out."""
+    trace = Trace()
+
+    class Full(MemoryJournal):
+        instant = False
+
+        def sync(self) -> None:
+            raise UsageError("the disk is full")
+
+    runner = Runner(
+        RecordingCore(lambda _: [_send("before"), keep(b"r"), _send("behind")]),
+        clock=WallClock(),
+        journal=Full(),
+    )
+    runner.transport = trace
+    runner.submit(Started(epoch=1))
+    async with running(runner) as task:
+        with pytest.raises(UsageError, match="the disk is full"):
+            await task
+    assert trace.done == ["send before"]
+
+
+@pytest.mark.asyncio
 async def test_inputs_that_come_during_a_barrier_make_the_next_batch() -> None:
     """What is queued while a record becomes durable is handled together afterwards."""
     core = RecordingCore(lambda one: [keep(b"r")] if isinstance(one, Started) else [])
