@@ -102,6 +102,10 @@ class Evidence:
         """
         return min((self.key_expires_utc_s(s.key) or 0 for s in envelope.signatures), default=0)
 
+    def proven(self, envelope: Envelope) -> bool:
+        """Whether others can be shown who signed an object: the certificates of all its signers are here."""
+        return all(one.key in self._keys for one in envelope.signatures)
+
     def attestation(self, object_id: ObjectId) -> Sealed[LinkAttestation] | None:
         """The attestation with this object id."""
         return self._attestations.get(object_id)

@@ -76,7 +76,7 @@ class Parts:
         self.sessions = Sessions(config, sealer, entropy, self.evidence, self.prerequisites)
         self.routing = Routing(config, sealer, entropy, self.evidence, self.prerequisites)
         all_ports = _make_ports(config, sealer)
-        self.zone = Zone(config, sealer, all_ports, post)
+        self.zone = Zone(config, sealer, all_ports, post, self.evidence.proven)
         self.ports = Ports(
             config.node, config.parameters, config.forecast_margin_ppm, all_ports, self.zone.limits
         )

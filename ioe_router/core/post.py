@@ -7,11 +7,14 @@ the outbox themselves: they call a `Post`, which puts missing evidence first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ioe_router.core.outbox import Outbox
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
+
+Proven = Callable[[Envelope], bool]  # whether the certificates of all signers of an envelope are here
 
 
 class Post(Protocol):

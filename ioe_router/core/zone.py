@@ -31,7 +31,7 @@ from typing import Final
 from ioe_router.config import RouterConfig
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
-from ioe_router.core.post import Post
+from ioe_router.core.post import Post, Proven
 from ioe_router.core.sharing import operating_lines
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, LinkKind
@@ -53,11 +53,14 @@ SERIAL_BITS: Final = 20  # a serial is the epoch and, behind it, a count of this
 class Zone:
     """One node's part of its zone."""
 
-    def __init__(self, config: RouterConfig, sealer: Sealer, ports: Sequence[Port], post: Post) -> None:
+    def __init__(
+        self, config: RouterConfig, sealer: Sealer, ports: Sequence[Port], post: Post, proven: Proven
+    ) -> None:
         """Raises UsageError when the node has more than one RADIAL parent, which is no tree."""
         self._config = config
         self._sealer = sealer
         self._post = post
+        self._proven = proven
         radial = [port for port in ports if port.radial]
         parents = [port for port in radial if not port.keeper]
         if len(parents) > 1:
@@ -180,11 +183,14 @@ class Zone:
     # ------------------------------------------------------------ sessions
 
     def neighbor_up(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
-        """A session stands: tell a parent everything again, give a child the envelope in force."""
+        """A session stands: tell a parent everything again, give a child the envelope in force.
+
+        With the neighbour has come its certificate: what it signed can now be reported.
+        """
         self._live.add(neighbor)
+        self._changed(now)
         if self._is_parent(neighbor):
             self._told.clear()
-            self._changed(now)
         elif any(port.neighbor == neighbor for port in self.children) and self._envelopes:
             newest = self._envelopes[0]
             self._post(neighbor, newest.envelope, out)
@@ -252,14 +258,15 @@ class Zone:
             self._opened.pop(known.envelope, None)
 
     def _report(self, out: Outbox) -> None:
-        """Tell the parent what it has not been told in this session."""
+        """Tell the parent what it has not been told in this session, and can be shown to be signed."""
         if self.parent is None or self.parent.neighbor not in self._live:
             return
-        links = [link.envelope for link in self._links.values() if link.object_id not in self._told]
-        limits = [limit.envelope for limit in self._limits.values() if limit.object_id not in self._told]
-        self._told = {link.object_id for link in self._links.values()}
-        self._told |= {limit.object_id for limit in self._limits.values()}
-        for some_links, some_limits in zip_longest(_pieces(links), _pieces(limits), fillvalue=()):
+        links = [one for one in self._links.values() if self._proven(one.envelope)]
+        limits = [one for one in self._limits.values() if self._proven(one.envelope)]
+        new_links = [one.envelope for one in links if one.object_id not in self._told]
+        new_limits = [one.envelope for one in limits if one.object_id not in self._told]
+        self._told = {one.object_id for one in links} | {one.object_id for one in limits}
+        for some_links, some_limits in zip_longest(_pieces(new_links), _pieces(new_limits), fillvalue=()):
             report = self._sealer.seal(ZoneReport(attestations=some_links, limits=some_limits))
             self._post(self.parent.neighbor, report.envelope, out, inside=(*some_links, *some_limits))
 

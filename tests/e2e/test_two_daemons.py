@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -22,59 +20,10 @@ from ioe_router.adapters.keystore import load_identity, make_operational, save_o
 from ioe_router.adapters.store import Store
 from ioe_router.adapters.store_reading import examine
 from ioe_router.model.ids import NodeId
-from tests.e2e.two_nodes import COMMAND, ENVIRONMENT, Pair, free_port, ioe, make_pair
+from tests.e2e.daemons import Daemon, wait_for
+from tests.e2e.two_nodes import Pair, free_port, ioe, make_pair
 
 DAY_S = 86_400
-
-
-class Daemon:
-    """A running `ioe run` with its log."""
-
-    def __init__(self, config: Path) -> None:
-        self.log_path = config.with_suffix(f".{time.monotonic_ns()}.log")
-        with self.log_path.open("w") as log:
-            self.process = subprocess.Popen(
-                [*COMMAND, "run", "--config", str(config)], env=ENVIRONMENT, stderr=log
-            )
-
-    def lines(self) -> list[dict[str, object]]:
-        """The JSON lines so far; a last sentence that is no JSON is left out."""
-        text = self.log_path.read_text()
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
-
-    def said(self, event: str) -> list[dict[str, object]]:
-        """The lines of one event."""
-        return [line for line in self.lines() if line["event"] == event]
-
-    def stop(self) -> int:
-        """End it as an operator would, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[Path], Daemon]]:
-    """Start daemons; whatever still runs at the end of the test is killed."""
-    started: list[Daemon] = []
-
-    def begin(config: Path) -> Daemon:
-        started.append(Daemon(config))
-        return started[-1]
-
-    yield begin
-    for daemon in started:
-        if daemon.process.poll() is None:
-            daemon.process.kill()
-            daemon.process.wait()
-
-
-def wait_for(condition: Callable[[], object], within_s: float = 60) -> None:
-    """Wait for a condition; the bound only ends a failing test."""
-    end = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("the condition did not come true")
-        time.sleep(0.1)
 
 
 @pytest.mark.slow

@@ -176,7 +176,7 @@ class RigNode:
         self.events: list[Event] = []
         self.applied: list[ApplySchedule] = []
         self.refused: list[PeerError] = []
-        self.zone = Zone(config, sealer, ports, self.post)
+        self.zone = Zone(config, sealer, ports, self.post, lambda _: True)
         self.sweeps = Sweeps(config, self.zone, sealer, self.post)
         self.settlement = Settlement(config, sealer, ports, self.post)
         self.imbalance = Imbalance(config, sealer, self._route_to, self._forward, self.post)
