@@ -49,6 +49,7 @@ class Timers:
     offer_lifetime_max_s: int = 86_400
     damping_half_life_s: int = 60  # an offer's count of changes halves in this time
     outcome_kept_s: int = 7_200
+    retain_s: int = 300  # what was told and heard is retained after a session; longest restart waited for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ class RouterConfig:
     slack_voltage_micro_pu: int  # used by the zone's root only
     imbalance_short_micro_per_kwh: int = 0  # what a balance party charges and pays when it keeps the default
     imbalance_long_micro_per_kwh: int = 0
+    resume_sessions: bool = True  # feature RESUME: compare before repeating, wait for announced restarts
     forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors
     timers: Timers = field(default_factory=Timers)
     limits: Limits = field(default_factory=Limits)

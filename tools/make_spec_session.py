@@ -180,7 +180,7 @@ class Node:
         self.sessions = Sessions(config, self.sealer, entropy, self.evidence, prerequisites)
         self.routing = Routing(config, self.sealer, entropy, self.evidence, prerequisites)
         self.sessions.start(1)
-        self.routing.start(1)
+        self.routing.start(1, NOW)
 
     def up(self, *, dialer: bool) -> bytes | None:
         """The transport stands."""
@@ -212,9 +212,12 @@ class Node:
                 self.sessions.hello(self.peer, sealed, NOW, out)
             case ObjectType.SESSION_PROOF:
                 self.sessions.proof(self.peer, sealed, NOW, out)
-                self.routing.neighbor_up(self.peer)
+                resumes = self.sessions.resumes(self.peer)
+                self.routing.neighbor_up(self.peer, NOW, out, resumes=resumes)
             case ObjectType.REFRESH:
-                self.routing.hear_refresh(self.peer, sealed, out)
+                self.routing.hear_refresh(self.peer, sealed.body, NOW, out)
+            case ObjectType.RETAINED:
+                self.routing.hear_retained(self.peer, sealed.body)
             case ObjectType.PATH_ADVERT:
                 self.routing.hear_path(self.peer, sealed, NOW)
             case ObjectType.OFFER:

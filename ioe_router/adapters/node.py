@@ -161,13 +161,16 @@ class Node:
         if self._failed is not None:
             await asyncio.shield(self._failed)
 
-    async def stop(self, grace_s: float = 0.5) -> None:
-        """Part from the neighbours in good order and free the port. May be called after a failure."""
+    async def stop(self, grace_s: float = 0.5, restart_s: int = 0) -> None:
+        """Part from the neighbours in good order and free the port. May be called after a failure.
+
+        `restart_s` asks them to wait for this node to come back.
+        """
         if self._failed is None:
             return
         self._table.closing = True
         if not self._failed.done():
-            self._runner.submit(Shutdown())
+            self._runner.submit(Shutdown(restart_s=restart_s))
             await self._settle()
         runner, *others = self._tasks
         for task in others:

@@ -39,6 +39,7 @@ U32 = Range(0, 2**32 - 1)
 VERSION = Range(1, 2**32 - 1)
 INDEX = Range(1, PACKETS_MAX)
 HOLD_MS = Range(1, 60_000)
+RESTART_S = Range(0, 3_600)
 COEFFICIENT = Range(0, 10**12)
 VOLTAGE_MV = Range(1, 10**9)
 MESSAGE_TEXT = Text(0, 128)
@@ -124,8 +125,12 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
     },
     discovery.SessionProof: {"dialer_hello": HASH, "listener_hello": HASH},
     discovery.Keepalive: {"received_seq": COUNTER, "clock_utc_ms": UTC_MS},
-    discovery.Close: {"code": ANY_CODE, "text": MESSAGE_TEXT},
-    discovery.Refresh: {"phase": Range(discovery.RefreshPhase.BEGIN, discovery.RefreshPhase.END)},
+    discovery.Close: {"code": ANY_CODE, "text": MESSAGE_TEXT, "restart_s": RESTART_S},
+    discovery.Refresh: {
+        "phase": Range(discovery.RefreshPhase.BEGIN, discovery.RefreshPhase.END),
+        "kept": Range(0, 2**64 - 1),
+    },
+    discovery.Retained: {"digests": Lengths(frozenset({0, 64 * 32}))},
     discovery.Fault: {"code": CODE, "object": HASH, "text": MESSAGE_TEXT},
     # -------------------------------------------------------------- routing.proto
     routing.OfferRun: {"slots": Range(1, SLOTS_MAX), "energy_j": ENERGY, "price_micro_per_kwh": PRICE},

@@ -94,6 +94,7 @@ REGISTRY: Final[dict[ObjectType, Row]] = {
         body=settlement.ImbalanceRecord, signatures_min=1, signatures_max=2, named=("node", "party")
     ),
     ObjectType.RELAY: _framed(settlement.Relay),
+    ObjectType.RETAINED: _framed(discovery.Retained),
 }
 
 TYPE_OF: Final[dict[type, ObjectType]] = {row.body: kind for kind, row in REGISTRY.items()}

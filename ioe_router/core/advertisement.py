@@ -23,19 +23,14 @@ from ioe_router.config import RouterConfig
 from ioe_router.core.damping import Damping
 from ioe_router.core.entropy import EntropySource, jittered_ms
 from ioe_router.core.evidence import Evidence, Prerequisites
-from ioe_router.core.export import (
-    Candidate,
-    best_paths,
-    choose_offers,
-    extendable,
-    may_offer,
-    may_transit,
-)
 from ioe_router.core.offers import OfferChange, OfferTable, is_reduction, key_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
-from ioe_router.core.paths import Path, Target, energy_flow, rating_va
-from ioe_router.core.rib import AdjRibOut, LocRib, OfferKey, Told
+from ioe_router.core.paths import Path, Target
+from ioe_router.core.refresh_schedule import RefreshSchedule
+from ioe_router.core.retention import ToldBefore, ToldMemory, equal_groups, group_of
+from ioe_router.core.rib import AdjRibOut, LocRib, OfferKey
+from ioe_router.core.selection import Selection
 from ioe_router.core.told_paths import PathTeller
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Refresh, RefreshPhase
@@ -54,7 +49,6 @@ class _Pending:
     lost: dict[Target, dict[PathHash, Path]] = field(default_factory=dict)
     withdrawn: dict[OfferKey, Envelope] = field(default_factory=dict)
     reduced: dict[OfferKey, None] = field(default_factory=dict)
-    up: dict[NodeId, None] = field(default_factory=dict)
     # for the next batch
     targets: dict[Target, None] = field(default_factory=dict)
     offers: dict[OfferKey, None] = field(default_factory=dict)
@@ -79,31 +73,30 @@ class Advertisement:
     ) -> None:
         """Nobody was told anything."""
         self._config = config
-        self._neighbors = {n.node: n for n in config.neighbors}
         self._sealer = sealer
         self._entropy = entropy
         self._evidence = evidence
         self._prerequisites = prerequisites
-        self._loc_rib, self._offers, self._own = known
+        self._loc_rib, _, _ = known
         self.told = AdjRibOut()
         self.paths = PathTeller(config, sealer, evidence, prerequisites, self.told)
         self._damping = Damping(config)
         self._damped: dict[OfferKey, None] = {}
+        self._selection = Selection(config, evidence, known, self._damped)
         self._damped_until_ns: int | None = None
         self._pending = _Pending()
         self._batch_at_ns: int | None = None
+        self._before = ToldMemory(config.timers.retain_s)
+        self.refreshes = RefreshSchedule(config)
 
     # ------------------------------------------------------------- what changed
-    def neighbor_up(self, neighbor: NodeId) -> None:
-        """A session stands: everything is to be told in a refresh."""
-        self.told.open(neighbor)
-        self._pending.up[neighbor] = None
-
-    def neighbor_down(self, neighbor: NodeId) -> None:
-        """A session has ended."""
-        self.told.drop(neighbor)
+    def neighbor_down(self, neighbor: NodeId, now: Now) -> None:
+        """A session has ended; what was told is put aside."""
+        told = self.told.drop(neighbor)
+        if told is not None:
+            self._before.put(neighbor, told, now)
         self.paths.newly.pop(neighbor, None)
-        self._pending.up.pop(neighbor, None)
+        self.refreshes.down(neighbor)
 
     def path_gained(self, path: Path) -> None:
         """A path was added to the Loc-RIB."""
@@ -162,8 +155,11 @@ class Advertisement:
             self._tell_withdrawals(out)
         if pending.reduced:
             self._tell_reductions(out)
-        if pending.up:
-            self._tell_everything(now, out)
+        for neighbor, digests in self.refreshes.beginning(now).items():
+            self._begin_refresh(neighbor, digests, now, out)
+        for neighbor in self.refreshes.ending(now):
+            self._tell_all(neighbor, now, out)  # what was learned since the begin does not wait for a batch
+            self._send_refresh(neighbor, Refresh(phase=RefreshPhase.END), out)
         self._release_damped(now)
         if not pending.batch_waits():
             self._batch_at_ns = None
@@ -174,7 +170,7 @@ class Advertisement:
 
     def deadline_ns(self) -> int | None:
         """When the next batch or the end of a damping is due."""
-        times = (self._batch_at_ns, self._damped_until_ns)
+        times = (self._batch_at_ns, self._damped_until_ns, self.refreshes.deadline_ns())
         return min((at for at in times if at is not None), default=None)
 
     def _tell_losses(self, now: Now, out: Outbox) -> None:
@@ -189,7 +185,9 @@ class Advertisement:
                     continue
                 worst = max(t.rank for t in old)
                 new = tuple(
-                    p for p in self._desired(neighbor, target) if p.hash not in told and p.rank <= worst
+                    p
+                    for p in self._selection.desired(neighbor, target)
+                    if p.hash not in told and p.rank <= worst
                 )
                 offers = self._told_offers(neighbor, target)
                 self.paths.replace(neighbor, target, new[: len(old)], old, ErrorCode.NO_PATH, now, out)
@@ -202,6 +200,7 @@ class Advertisement:
 
     def _tell_withdrawals(self, out: Outbox) -> None:
         withdrawn, self._pending.withdrawn = self._pending.withdrawn, {}
+        self._before.note_withdrawals(withdrawn)
         for neighbor in self.told.neighbors():
             offers = self.told.of(neighbor).offers
             for key, envelope in withdrawn.items():
@@ -217,20 +216,50 @@ class Advertisement:
         """Send the latest versions of offers of which the neighbour was told another one."""
         told = self.told.of(neighbor).offers
         for key in keys:
-            offer, before = self._offer(key), told.get(key)
+            offer, before = self._selection.offer(key), told.get(key)
             if offer is not None and before is not None and before.object_id != offer.object_id:
                 self._send_offer(neighbor, offer, out)
 
-    def _tell_everything(self, now: Now, out: Outbox) -> None:
-        """A full refresh for neighbours whose session has just been established."""
-        up, self._pending.up = self._pending.up, {}
-        for neighbor in up:
-            self._send_refresh(neighbor, RefreshPhase.BEGIN, out)
-            self._tell_neighbor(neighbor, {}, dict.fromkeys(_DIRECTIONS), now, out)
-            self._send_refresh(neighbor, RefreshPhase.END, out)
+    def _begin_refresh(self, neighbor: NodeId, digests: bytes, now: Now, out: Outbox) -> None:
+        """Begin the refresh of a new session: what the neighbour retains counts as told."""
+        self.told.open(neighbor)
+        before = self._before.take(neighbor, now)
+        kept = 0 if before is None else self._kept(before, digests, now)
+        self._send_refresh(neighbor, Refresh(phase=RefreshPhase.BEGIN, kept=kept), out)
+        if before is not None and kept:
+            self._adopt(neighbor, before, kept, now, out)
+        self._tell_all(neighbor, now, out)
 
-    def _send_refresh(self, neighbor: NodeId, phase: RefreshPhase, out: Outbox) -> None:
-        out.send(neighbor, self._sealer.seal(Refresh(phase=phase)).envelope)
+    def _tell_all(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
+        """Tell a neighbour whatever it has not been told."""
+        told = dict.fromkeys(self.told.of(neighbor).paths)
+        self._tell_neighbor(neighbor, told, dict.fromkeys(_DIRECTIONS), now, out)
+
+    def _kept(self, before: ToldBefore, digests: bytes, now: Now) -> int:
+        """The groups that the neighbour has whole; not those of offers that ended without a word."""
+        ends = {
+            key: min(o.body.expires_utc_s, self._evidence.signers_expire_utc_s(o.envelope))
+            for key, o in before.told.offers.items()
+        }
+        kept = equal_groups(before.digests(ends, now), digests)
+        for key in before.told.offers:
+            if self._selection.offer(key) is None and key not in before.withdrawn:
+                kept &= ~(1 << group_of(key[0]))
+        return kept
+
+    def _adopt(self, neighbor: NodeId, before: ToldBefore, kept: int, now: Now, out: Outbox) -> None:
+        """Count as told what the neighbour retains, and tell it what has changed since."""
+        for extends, path in before.paths_in(kept, now):
+            self.paths.adopt(path, extends, now)
+        told = self.told.of(neighbor).offers
+        told.update(before.offers_in(kept))
+        for key, withdrawal in before.withdrawn.items():
+            if self._selection.offer(key) is None and told.pop(key, None) is not None:
+                self._prerequisites.send(neighbor, withdrawal, out)
+        self._tell_newer(neighbor, tuple(told), out)
+
+    def _send_refresh(self, neighbor: NodeId, marker: Refresh, out: Outbox) -> None:
+        out.send(neighbor, self._sealer.seal(marker).envelope)
 
     def _tell_batch(self, now: Now, out: Outbox) -> None:
         pending = self._pending
@@ -247,7 +276,7 @@ class Advertisement:
 
     def _untold_directions(self, neighbor: NodeId, keys: tuple[OfferKey, ...]) -> tuple[Direction, ...]:
         told = self.told.of(neighbor).offers
-        found = (self._offer(key) for key in keys if key not in told)
+        found = (self._selection.offer(key) for key in keys if key not in told)
         return tuple(offer.body.direction for offer in found if offer is not None)
 
     def _tell_neighbor(
@@ -264,7 +293,7 @@ class Advertisement:
             if target in told.paths:
                 self._tell_target(neighbor, target, now, out)
         for direction in directions:
-            for candidate in self._choose(neighbor, told, direction):
+            for candidate in self._selection.choose(neighbor, told, direction):
                 body = candidate.offer.body
                 target = (body.origin, body.direction)
                 if target not in told.paths:
@@ -280,7 +309,7 @@ class Advertisement:
             if own not in told:
                 self.paths.replace(neighbor, target, (None,), (), ErrorCode.UNSPECIFIED, now, out)
             return
-        desired = self._desired(neighbor, target)
+        desired = self._selection.desired(neighbor, target)
         best = {path.hash for path in desired}
         new = tuple(path for path in desired if path.hash not in told)
         old = tuple(t for extends, t in told.items() if extends not in best)
@@ -289,54 +318,6 @@ class Advertisement:
     def _send_offer(self, neighbor: NodeId, offer: Sealed[Offer], out: Outbox) -> None:
         self.told.of(neighbor).offers[key_of(offer.body)] = offer
         self._prerequisites.send(neighbor, offer.envelope, out)
-
-    # ------------------------------------------------------------- choosing
-    def _desired(self, neighbor: NodeId, target: Target) -> tuple[Path, ...]:
-        """The best paths of others that a neighbour should be told."""
-        return best_paths(self._tellable(neighbor, target), self._config.limits.told_paths_per_origin)
-
-    def _tellable(self, neighbor: NodeId, target: Target) -> tuple[Path, ...]:
-        to, links_max = self._neighbors[neighbor], self._config.limits.path_links
-        return tuple(
-            path
-            for path in self._loc_rib.to(target)
-            if extendable(path, neighbor, links_max) and may_transit(to, self._neighbors[path.neighbor])
-        )
-
-    def _choose(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
-        """The offers of a direction to tell beside those that are told already."""
-        link = self._evidence.own_link(neighbor)
-        if link is None:
-            return ()
-        flow = energy_flow(link.body, self._config.node, direction)
-        slot_s = self._config.parameters.slot_s
-        candidates = self._candidates(neighbor, told, direction)
-        return choose_offers(candidates, told.offers, rating_va(link.body, flow) * slot_s, slot_s)
-
-    def _candidates(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
-        to = self._neighbors[neighbor]
-        ranks: dict[NodeId, int | None] = {self._config.node: 0}
-        found: list[Candidate] = []
-        own = tuple(o for o in self._own.all() if o.body.direction is direction)
-        for offer in (*own, *self._offers.alive(direction)):
-            origin = offer.body.origin
-            key = key_of(offer.body)
-            if not may_offer(to, offer.body) or (key in self._damped and key not in told.offers):
-                continue
-            if origin not in ranks:
-                ranks[origin] = self._best_rank(neighbor, (origin, direction))
-            rank = ranks[origin]
-            if rank is not None:
-                found.append(Candidate(offer=offer, rank=rank))
-        return tuple(found)
-
-    def _best_rank(self, neighbor: NodeId, target: Target) -> int | None:
-        paths = self._tellable(neighbor, target)
-        return paths[0].rank if paths else None
-
-    def _offer(self, key: OfferKey) -> Sealed[Offer] | None:
-        """The latest version of an offer, received or our own."""
-        return self._own.get(key[1]) if key[0] == self._config.node else self._offers.get(key)
 
     # ------------------------------------------------------------- damping
     def _set_damped_apart(self, now: Now) -> None:
@@ -353,6 +334,6 @@ class Advertisement:
         """Put held changes back into the batch once the first offer may go on."""
         if self._damped_until_ns is None or self._damped_until_ns > now.monotonic_ns:
             return
-        held, self._damped = self._damped, {}
         self._damped_until_ns = None
-        self._pending.offers.update(held)
+        self._pending.offers.update(self._damped)
+        self._damped.clear()

@@ -28,6 +28,8 @@ from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import LinkId
 from ioe_router.model.slot import Slot
 
+RESTART_S_MAX = 3_600
+
 
 def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
     """Carry out one input that is not a frame. UsageError: the host asked for something impossible."""
@@ -53,14 +55,14 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
         case ImbalancePrices():
             parts.imbalance.set_prices(input_)
         case Shutdown():
-            parts.sessions.close_all(ErrorCode.SHUTTING_DOWN, "the node is stopping", out)
+            _shut_down(parts, input_, out)
         case DeadlineReached():
             pass  # what is due is looked at after every call
 
 
 def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
     parts.sessions.start(started.epoch)
-    parts.routing.start(started.epoch)
+    parts.routing.start(started.epoch, now)
     parts.zone.start(started.epoch, now)
     parts.slots.start(now, resumed=parts.restored)
     for restored in parts.restored_bookings:
@@ -70,11 +72,18 @@ def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
         parts.imbalance.deviated(deviation, now, out)
 
 
+def _shut_down(parts: Parts, asked: Shutdown, out: Outbox) -> None:
+    if not 0 <= asked.restart_s <= RESTART_S_MAX:
+        raise UsageError(f"a restart of {asked.restart_s} s is announced; give 0 to {RESTART_S_MAX}")
+    parts.sessions.close_all(ErrorCode.SHUTTING_DOWN, "the node is stopping", out, asked.restart_s)
+
+
 def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> None:
     """The transport to a neighbour is gone: what came from it, or waits for it, ends."""
+    restart_s = parts.sessions.restart_s(event.neighbor)
     if not parts.sessions.down(event.neighbor, event.code, event.reason, out):
         return
-    parts.routing.neighbor_down(event.neighbor, out)
+    parts.routing.neighbor_down(event.neighbor, restart_s, now, out)
     parts.zone.neighbor_down(event.neighbor)
     parts.sweeps.neighbor_down(now, out)
     parts.commits.lost(event.neighbor, now, out)

@@ -20,6 +20,7 @@ from ioe_router.model.discovery import (
     LinkAttestation,
     OperationalKey,
     Refresh,
+    Retained,
     SessionProof,
 )
 from ioe_router.model.envelope import Sealed
@@ -67,7 +68,7 @@ def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
 def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], now: Now, out: Outbox) -> None:
     parts.sessions.proof(neighbor, sealed, now, out)
     if parts.sessions.established(neighbor):
-        parts.routing.neighbor_up(neighbor)
+        parts.routing.neighbor_up(neighbor, now, out, resumes=parts.sessions.resumes(neighbor))
         parts.zone.neighbor_up(neighbor, now, out)
         parts.settlement.neighbor_up(neighbor, out)
         parts.curtailments.neighbor_up(neighbor, now, out)
@@ -86,14 +87,24 @@ def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
             routing.hear_offer_withdrawal(sealed, now, out)
         case LinkState():
             routing.hear_link_state(neighbor, sealed, now)
-        case Refresh():
-            routing.hear_refresh(neighbor, sealed, out)
+        case Refresh() | Retained():
+            _refresh(parts, neighbor, sealed, now, out)
         case Keepalive():
             parts.sessions.keepalive(neighbor, sealed, now, out)
         case Fault():
             pass  # a neighbour's complaint changes nothing here; the router counts it
         case _:
             _reservation(parts, neighbor, sealed, now, out)
+
+
+def _refresh(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
+    body = sealed.body
+    if (isinstance(body, Retained) or body.kept) and not parts.sessions.resumes(neighbor):
+        raise PeerError(ErrorCode.UNEXPECTED, "the feature RESUME is not in effect in this session")
+    if isinstance(body, Retained):
+        parts.routing.hear_retained(neighbor, body)
+    else:
+        parts.routing.hear_refresh(neighbor, body, now, out)
 
 
 def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:

@@ -20,7 +20,8 @@ from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import ObjectId, object_id_of
 
 VERSION: Final = 1
-FEATURES: Final = 0  # what this implementation offers and understands
+RESUME: Final = 1 << 1  # compare before repeating, announced restarts (SPEC section 6.10)
+FEATURES: Final = RESUME  # what this implementation understands
 REQUIRED_FEATURES: Final = 0x5555_5555_5555_5555  # even bits
 CLOCK_ERROR_MAX_MS: Final = 60_000
 NONCE_BYTES: Final = 32
@@ -55,7 +56,7 @@ def own_hello(
         version_min=VERSION,
         version_max=VERSION,
         nonce=nonce,
-        features=FEATURES,
+        features=RESUME if config.resume_sessions else 0,
         role=_COUNTERPART[neighbor.role],
         epoch=epoch,
         last_seen_epoch=last_seen_epoch,

@@ -144,7 +144,9 @@ class ImbalancePrices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
-    """Close all sessions in good order."""
+    """Close all sessions in good order; neighbours are asked to wait `restart_s` seconds for a restart."""
+
+    restart_s: int = 0
 
 
 Command = (

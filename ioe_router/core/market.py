@@ -134,6 +134,8 @@ class RibMarket:
         if told is None:
             return None
         path: Path | None = told.incoming
+        if path is not None and not self._routing.is_usable(path):
+            return None
         return Onward(
             origin=told.origin,
             direction=told.direction,

@@ -25,6 +25,7 @@ from ioe_router.core.events import Equivocation, OfferLost
 from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Target
+from ioe_router.core.retention import HeardOffer
 from ioe_router.core.rib import OfferKey
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
@@ -175,6 +176,32 @@ class OfferTable:
                 lost.append(offer)
                 out.emit(OfferLost(origin=origin, offer_no=offer.body.offer_no))
         return tuple(lost)
+
+    def heard_from(self, neighbor: NodeId) -> dict[OfferKey, HeardOffer]:
+        """The offers that a neighbour tells, as they are known here."""
+        return {
+            (origin, offer_no): HeardOffer(record.object_id, record.offer.body.direction, record.until_utc_s)
+            for origin, records in self._records.items()
+            for offer_no, record in records.items()
+            if record.offer is not None and neighbor in record.heard
+        }
+
+    def hear_again(self, neighbor: NodeId, key: OfferKey) -> OfferChange | None:
+        """An offer that a neighbour had told counts as told again; the change, if that brings it back."""
+        record = self._records.get(key[0], {}).get(key[1])
+        return None if record is None else _again(neighbor, record)
+
+    def unhear_offer(self, neighbor: NodeId, key: OfferKey, out: Outbox) -> Sealed[Offer] | None:
+        """A neighbour tells an offer no more; returns it when nobody else does."""
+        record = self._records.get(key[0], {}).get(key[1])
+        if record is None or neighbor not in record.heard:
+            return None
+        del record.heard[neighbor]
+        if record.heard:
+            return None
+        if record.offer is not None:
+            out.emit(OfferLost(origin=key[0], offer_no=key[1]))
+        return record.offer
 
     def expire(self, now: Now, out: Outbox) -> tuple[Sealed[Offer], ...]:
         """Forget versions whose time has ended; returns the offers that were alive."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.paths import Path, Target
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import RefreshPhase
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
@@ -33,7 +33,8 @@ class _Heard:
 
     paths: dict[PathHash, Path] = field(default_factory=dict)
     count: dict[Target, int] = field(default_factory=dict)
-    stale: dict[PathHash, None] | None = None  # not repeated yet in the refresh that is going on
+    stale: dict[PathHash, None] = field(default_factory=dict)  # not told again yet
+    refreshing: bool = False  # between BEGIN and END
 
 
 class AdjRibIn:
@@ -49,8 +50,7 @@ class AdjRibIn:
     def add(self, path: Path) -> bool:
         """Take a path; False if it is known already. PeerError LIMIT_REACHED at the neighbour's bound."""
         heard = self._heard.setdefault(path.neighbor, _Heard())
-        if heard.stale is not None:
-            heard.stale.pop(path.hash, None)
+        heard.stale.pop(path.hash, None)
         if path.hash in heard.paths:
             return False
         count = heard.count.get(path.target, 0)
@@ -72,8 +72,7 @@ class AdjRibIn:
         heard.count[path.target] -= 1
         if not heard.count[path.target]:
             del heard.count[path.target]
-        if heard.stale is not None:
-            heard.stale.pop(path_hash, None)
+        heard.stale.pop(path_hash, None)
         return path
 
     def has(self, neighbor: NodeId, target: Target) -> bool:
@@ -86,16 +85,39 @@ class AdjRibIn:
         heard = self._heard.pop(neighbor, None)
         return () if heard is None else tuple(heard.paths.values())
 
-    def refresh(self, neighbor: NodeId, phase: RefreshPhase) -> tuple[PathHash, ...]:
-        """BEGIN marks what was heard as stale; END returns what was not repeated. PeerError without BEGIN."""
+    def begin_refresh(self, neighbor: NodeId, still_good: Callable[[Path], bool]) -> None:
+        """Mark what was heard as stale, but for what counts as told again."""
         heard = self._heard.setdefault(neighbor, _Heard())
-        if phase is RefreshPhase.BEGIN:
-            heard.stale = dict.fromkeys(heard.paths)
-            return ()
-        if heard.stale is None:
+        heard.stale = {path.hash: None for path in heard.paths.values() if not still_good(path)}
+        heard.refreshing = True
+
+    def end_refresh(self, neighbor: NodeId) -> tuple[PathHash, ...]:
+        """What was not told again since the begin. PeerError without one."""
+        heard = self._heard.get(neighbor)
+        if heard is None or not heard.refreshing:
             raise PeerError(ErrorCode.UNEXPECTED, "end of a refresh that has not begun")
-        stale, heard.stale = tuple(heard.stale), None
-        return stale
+        heard.refreshing = False
+        return tuple(heard.stale)
+
+    def suspend(self, neighbor: NodeId) -> None:
+        """The neighbour restarts: all that it tells is stale until it is told again."""
+        heard = self._heard.setdefault(neighbor, _Heard())
+        heard.stale, heard.refreshing = dict.fromkeys(heard.paths), False
+
+    def stale(self, neighbor: NodeId) -> tuple[PathHash, ...]:
+        """What waits for being told again."""
+        heard = self._heard.get(neighbor)
+        return () if heard is None else tuple(heard.stale)
+
+    def is_stale(self, path: Path) -> bool:
+        """Whether a path waits for being told again."""
+        heard = self._heard.get(path.neighbor)
+        return heard is not None and path.hash in heard.stale
+
+    def of(self, neighbor: NodeId) -> dict[PathHash, Path]:
+        """What a neighbour tells."""
+        heard = self._heard.get(neighbor)
+        return {} if heard is None else dict(heard.paths)
 
 
 class LocRib:
@@ -214,9 +236,9 @@ class AdjRibOut:
         """A session stands: start from nothing."""
         self._told[neighbor] = Told()
 
-    def drop(self, neighbor: NodeId) -> None:
-        """The session has ended."""
-        self._told.pop(neighbor, None)
+    def drop(self, neighbor: NodeId) -> Told | None:
+        """The session has ended; returns what the neighbour was told."""
+        return self._told.pop(neighbor, None)
 
     def neighbors(self) -> tuple[NodeId, ...]:
         """Everybody with a session."""

@@ -20,13 +20,14 @@ from ioe_router.core.events import OfferLearned, OriginLost
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.link_state import LinkLoad, LinkStates
-from ioe_router.core.offers import OfferChange, OfferTable
+from ioe_router.core.offers import OfferChange, OfferTable, key_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, PathChecker
-from ioe_router.core.rib import AdjRibIn, LocRib, ToldPath
+from ioe_router.core.retention import HeardBefore, is_kept
+from ioe_router.core.rib import AdjRibIn, LocRib, OfferKey, ToldPath
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
-from ioe_router.model.discovery import Refresh
+from ioe_router.model.discovery import Refresh, RefreshPhase, Retained
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
@@ -54,6 +55,8 @@ class Routing:
     ) -> None:
         """Knows nothing and has told nothing; `start` before anything else."""
         self._me = config.node
+        self._sealer = sealer
+        self._retain_ms = config.timers.retain_s * MS_PER_S
         self._checker = PathChecker(config, sealer, evidence)
         self._heard = AdjRibIn(config)
         self._loc_rib = LocRib(config)
@@ -63,38 +66,118 @@ class Routing:
         self._advertisement = Advertisement(config, sealer, entropy, evidence, prerequisites, known)
         self._link_states = LinkStates(config, sealer, evidence, prerequisites)
         self._deadline_ns: int | None = None
+        self._before: dict[NodeId, HeardBefore] = {}
+        self._stale_offers: dict[NodeId, dict[OfferKey, None]] = {}  # not told again yet
+        self._restarting: dict[
+            NodeId, int
+        ] = {}  # who has announced a restart, and until when it is waited for
 
-    def start(self, epoch: int) -> None:
-        """Set the epoch of everything that this node signs as an origin or keeper."""
+    def start(self, epoch: int, now: Now) -> None:
+        """Set the epoch of everything that this node signs as an origin or keeper; begin to learn."""
         self._own.start(epoch)
         self._link_states.start(epoch)
+        self._advertisement.refreshes.start(now)
 
     # ------------------------------------------------------------- sessions
-    def neighbor_up(self, neighbor: NodeId) -> None:
-        """A session is established: the neighbour will be told everything at the next `due`."""
-        self._advertisement.neighbor_up(neighbor)
+    def neighbor_up(self, neighbor: NodeId, now: Now, out: Outbox, *, resumes: bool) -> None:
+        """A session is established: say what is retained of an earlier one, if that is agreed on.
 
-    def neighbor_down(self, neighbor: NodeId, out: Outbox) -> None:
-        """A session has ended: withdraw everything that the neighbour has told."""
-        self._advertisement.neighbor_down(neighbor)
+        The neighbour is told everything at the next `due`, or once it has said what it retains.
+        """
+        if resumes:
+            body = Retained(digests=self._retained(neighbor, now))
+            out.send(neighbor, self._sealer.seal(body).envelope)
+        self._advertisement.refreshes.up(neighbor, now, resumes=resumes)
+
+    def neighbor_down(self, neighbor: NodeId, restart_s: int, now: Now, out: Outbox) -> None:
+        """A session has ended: withdraw what the neighbour has told, unless it has announced a restart."""
+        self._advertisement.neighbor_down(neighbor, now)
+        if restart_s:
+            self._restarting[neighbor] = now.after_ms(restart_s * MS_PER_S)
+            self._heard.suspend(neighbor)
+            self._stale_offers[neighbor] = dict.fromkeys(self._offers.heard_from(neighbor))
+            return
+        self._restarting.pop(neighbor, None)
+        self._stale_offers.pop(neighbor, None)
+        before = HeardBefore(self._heard.of(neighbor), self._offers.heard_from(neighbor))
+        if before.paths:
+            before.until_ns = now.after_ms(self._retain_ms)
+            self._before[neighbor] = before
         for path in self._heard.drop(neighbor):
             self._lose(path, out)
 
-    def hear_refresh(self, neighbor: NodeId, sealed: Sealed[Refresh], out: Outbox) -> None:
-        """Begin or end of a refresh; at the end what was not repeated is withdrawn."""
-        for path_hash in self._heard.refresh(neighbor, sealed.body.phase):
+    def _retained(self, neighbor: NodeId, now: Now) -> bytes:
+        """The digests of what is held of a neighbour's earlier session."""
+        if neighbor in self._restarting:
+            held = HeardBefore(self._heard.of(neighbor), self._offers.heard_from(neighbor))
+            return held.digests(now)
+        before = self._before.get(neighbor)
+        if before is None:
+            return b""
+        if before.until_ns <= now.monotonic_ns:
+            del self._before[neighbor]
+            return b""
+        return before.digests(now)
+
+    def hear_retained(self, neighbor: NodeId, body: Retained) -> None:
+        """A neighbour says what it retains of what it was told here; only the rest is told to it."""
+        self._advertisement.refreshes.retained(neighbor, body.digests)
+
+    def hear_refresh(self, neighbor: NodeId, body: Refresh, now: Now, out: Outbox) -> None:
+        """Begin or end of a refresh; at the end what was not told again is withdrawn."""
+        if body.phase is RefreshPhase.BEGIN:
+            self._begin_refresh(neighbor, body.kept, now, out)
+            return
+        stale = self._heard.end_refresh(neighbor)
+        self._sweep(neighbor, stale, out)
+        self._restarting.pop(neighbor, None)
+        self._advertisement.refreshes.heard_end(neighbor)
+
+    def _begin_refresh(self, neighbor: NodeId, kept: int, now: Now, out: Outbox) -> None:
+        self._heard.begin_refresh(neighbor, lambda path: is_kept(kept, path.origin))
+        heard = self._offers.heard_from(neighbor)
+        self._stale_offers[neighbor] = {key: None for key in heard if not is_kept(kept, key[0])}
+        before = self._before.pop(neighbor, None)
+        if before is None or not kept:
+            return
+        for path in before.paths.values():
+            if is_kept(kept, path.origin) and path.not_after_utc_s > now.utc_s:
+                self._take_back(path)
+        for key, offer in before.offers.items():
+            if is_kept(kept, key[0]) and self._heard.has(neighbor, (key[0], offer.direction)):
+                change = self._offers.hear_again(neighbor, key)
+                if change is not None:
+                    self._advertisement.offer_changed(change, now)
+                    out.emit(OfferLearned(offer=change.after))
+
+    def _take_back(self, path: Path) -> None:
+        """A path that was put aside counts as told again; one for which there is no room is left out."""
+        try:
+            self._add(path)
+        except PeerError:
+            return
+
+    def _sweep(self, neighbor: NodeId, stale: tuple[PathHash, ...], out: Outbox) -> None:
+        """Withdraw what a neighbour has not told again."""
+        for path_hash in stale:
             self._forget(neighbor, path_hash, out)
+        for key in self._stale_offers.pop(neighbor, {}):
+            ended = self._offers.unhear_offer(neighbor, key, out)
+            if ended is not None:
+                self._advertisement.offer_ended(ended)
 
     # ------------------------------------------------------------- paths
     def hear_path(self, neighbor: NodeId, sealed: Sealed[PathAdvert], now: Now) -> None:
         """A neighbour tells a path. PeerError names what is wrong with it."""
-        path = self._checker.check(neighbor, sealed.body, now)
+        self._add(self._checker.check(neighbor, sealed.body, now))
+
+    def _add(self, path: Path) -> None:
         if not self._heard.add(path):
             return
         try:
             self._loc_rib.add(path)
         except PeerError:
-            self._heard.remove(neighbor, path.hash)
+            self._heard.remove(path.neighbor, path.hash)
             raise
         self._advertisement.path_gained(path)
 
@@ -125,6 +208,7 @@ class Routing:
         if not self._heard.has(neighbor, (body.origin, body.direction)):
             raise PeerError(ErrorCode.NO_PATH, "an offer comes after a path to its origin")
         change = self._offers.accept(neighbor, sealed, now, out)
+        self._stale_offers.get(neighbor, {}).pop(key_of(body), None)
         if change is not None:
             self._advertisement.offer_changed(change, now)
             out.emit(OfferLearned(offer=change.after))
@@ -162,6 +246,9 @@ class Routing:
     # ------------------------------------------------------------- time
     def due(self, now: Now, out: Outbox) -> None:
         """Send what has to be sent and drop what has ended. To be called at the end of every input."""
+        for neighbor in [n for n, until_ns in self._restarting.items() if until_ns <= now.monotonic_ns]:
+            del self._restarting[neighbor]
+            self._sweep(neighbor, self._heard.stale(neighbor), out)
         for path in self._loc_rib.expired(now):
             self._forget(path.neighbor, path.hash, out)
         for offer in self._offers.expire(now, out):
@@ -181,7 +268,11 @@ class Routing:
             self._own.next_expiry_utc_s(),
             self._advertisement.paths.next_renewal_utc_s(),
         )
-        timers = (self._advertisement.deadline_ns(), self._link_states.deadline_ns())
+        timers = (
+            self._advertisement.deadline_ns(),
+            self._link_states.deadline_ns(),
+            *self._restarting.values(),
+        )
         wall = (_monotonic_ns(end, now) for end in ends_utc_s if end is not None)
         return min((*wall, *(at for at in timers if at is not None)), default=None)
 
@@ -192,7 +283,12 @@ class Routing:
     # ------------------------------------------------------------- looking up
     def paths_to(self, origin: NodeId, direction: Direction) -> tuple[Path, ...]:
         """The usable paths to an origin, best first."""
-        return self._loc_rib.to((origin, direction))
+        paths = self._loc_rib.to((origin, direction))
+        return tuple(filter(self.is_usable, paths)) if self._restarting else paths
+
+    def is_usable(self, path: Path) -> bool:
+        """Whether energy may be asked for over a path: not while its neighbour restarts."""
+        return not (path.neighbor in self._restarting and self._heard.is_stale(path))
 
     def all_paths(self) -> tuple[Path, ...]:
         """Every usable path, best first per target."""

@@ -28,6 +28,7 @@ from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.hello import (
     CLOCK_ERROR_MAX_MS,
     NONCE_BYTES,
+    RESUME,
     check_epochs,
     check_hello,
     own_hello,
@@ -68,11 +69,12 @@ class _Session:
     proved: bool = False
     seen_epoch: int = 0
     closed: tuple[ErrorCode, str] | None = None
+    restart_s: int = 0  # announced by the neighbour's Close
 
     def reset(self) -> None:
         """Forget the transport that has gone."""
         self.hello = self.peer_hello = self.closed = None
-        self.sent_seq = self.received_seq = self.silent_at_seq = 0
+        self.sent_seq = self.received_seq = self.silent_at_seq = self.restart_s = 0
         self.proved = False
 
     def proof(self) -> SessionProof | None:
@@ -82,6 +84,15 @@ class _Session:
         mine, theirs = self.hello.object_id, self.peer_hello.object_id
         dialer, listener = (mine, theirs) if self.dialer else (theirs, mine)
         return SessionProof(dialer_hello=dialer, listener_hello=listener)
+
+    def in_effect(self, feature: int) -> bool:
+        """Whether both HELLOs set a feature bit."""
+        mine, theirs = self.hello, self.peer_hello
+        return (
+            mine is not None
+            and theirs is not None
+            and bool(mine.body.features & theirs.body.features & feature)
+        )
 
     def session_id(self) -> bytes:
         """The session id, empty while only one HELLO is known."""
@@ -197,22 +208,21 @@ class Sessions:
         session.seen_epoch = epoch
 
     # ------------------------------------------------------------- ending
-    def close(self, neighbor: NodeId, code: ErrorCode, text: str, out: Outbox) -> None:
+    def close(self, neighbor: NodeId, code: ErrorCode, text: str, out: Outbox, restart_s: int = 0) -> None:
         """Tell the neighbour why, then ask the shell to close. No effect while IDLE or CLOSING."""
         session = self._session(neighbor)
         if session.state in (SessionState.IDLE, SessionState.CLOSING):
             return
         session.state = advance(session.state, SessionEvent.CLOSE)
         session.closed = (code, text)
-        self._prerequisites.send(
-            neighbor, self._sealer.seal(Close(code=code, text=_short(text))).envelope, out
-        )
+        body = Close(code=code, text=_short(text), restart_s=restart_s if session.in_effect(RESUME) else 0)
+        self._prerequisites.send(neighbor, self._sealer.seal(body).envelope, out)
         out.close(neighbor, code, text)
 
-    def close_all(self, code: ErrorCode, text: str, out: Outbox) -> None:
-        """End all sessions in good order."""
+    def close_all(self, code: ErrorCode, text: str, out: Outbox, restart_s: int = 0) -> None:
+        """End all sessions in good order; neighbours may wait for a restart (0: they need not)."""
         for neighbor in self._sessions:
-            self.close(neighbor, code, text, out)
+            self.close(neighbor, code, text, out, restart_s)
 
     def peer_close(self, neighbor: NodeId, sealed: Sealed[Close], out: Outbox) -> None:
         """The neighbour ends the session; its reason becomes that of NeighborDown."""
@@ -221,6 +231,8 @@ class Sessions:
             return
         session.state = advance(session.state, SessionEvent.CLOSE)
         session.closed = (sealed.body.code, sealed.body.text)
+        if session.proved and session.in_effect(RESUME) and sealed.body.code is ErrorCode.SHUTTING_DOWN:
+            session.restart_s = min(sealed.body.restart_s, self._config.timers.retain_s)
         out.close(neighbor, sealed.body.code, sealed.body.text)
 
     def down(self, neighbor: NodeId, code: ErrorCode, reason: str, out: Outbox) -> bool:
@@ -337,6 +349,15 @@ class Sessions:
         """Whether objects other than those of the handshake may be exchanged."""
         session = self._sessions.get(neighbor)
         return session is not None and session.state is SessionState.ESTABLISHED
+
+    def resumes(self, neighbor: NodeId) -> bool:
+        """Whether the feature RESUME is in effect in the established session."""
+        return self.established(neighbor) and self._sessions[neighbor].in_effect(RESUME)
+
+    def restart_s(self, neighbor: NodeId) -> int:
+        """For how long to wait for a neighbour that has announced its restart; 0: it has not."""
+        session = self._sessions.get(neighbor)
+        return 0 if session is None else session.restart_s
 
     def established_neighbors(self) -> tuple[NodeId, ...]:
         """All neighbours with an established session, in configuration order."""

@@ -68,6 +68,12 @@ class PathTeller:
         for incoming in new[1:]:
             self._tell(neighbor, target, incoming, now, out)
 
+    def adopt(self, told: ToldPath, extends: PathHash, now: Now) -> None:
+        """Take up a path that the neighbour retains from an earlier session, as if it had just been told."""
+        fresh = self._told.add(told, extends)
+        self.newly.setdefault(told.neighbor, {}).update(dict.fromkeys(fresh))
+        self._schedule_renewal(told, now)
+
     def withdraw(self, told: ToldPath, code: ErrorCode, out: Outbox) -> None:
         """Take a told path back."""
         self._told.remove(told)

@@ -165,10 +165,15 @@ class _Daemon:
         self._log.say("Stopping")
         if health is not None:
             await health.leave()
-        await node.stop()
+        await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
         if health is not None:
             await health.stop()
         sys.stderr.flush()
+
+    def _told_to_stop(self) -> bool:
+        """Whether a signal ended the node, and not a twin or a defect: then it may come back."""
+        ended = self._ended
+        return ended is not None and ended.done() and not ended.cancelled() and ended.exception() is None
 
     def _on_event(self, event: Event, now: Now) -> Iterable[Input]:
         self._log.event(event)

@@ -26,6 +26,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Signed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Ppm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 _Keepalive = Annotated[int, msgspec.Meta(ge=1_000, le=60_000)]
+_Restart = Annotated[int, msgspec.Meta(ge=0, le=3_600)]
 _Lifetime = Annotated[int, msgspec.Meta(ge=3_600, le=90 * 86_400)]
 
 _TYPES: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
@@ -49,6 +50,7 @@ class NodeSection(Section, frozen=True, kw_only=True):
     passphrase_file: str | None = None
     operational_lifetime_s: _Lifetime = 7 * 86_400
     keepalive_ms: _Keepalive = 5_000
+    restart_s: _Restart = 0
     clock_offset_ms: Signed = 0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

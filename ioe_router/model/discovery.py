@@ -131,6 +131,7 @@ class Close:
 
     code: ErrorCode  # Registered error code
     text: str  # For people, printable, at most 128 bytes
+    restart_s: int = 0  # Seconds for which the receiver is asked to keep what it was told, 0 for not at all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,14 @@ class Refresh:
     """Marks the start or the end of a full repetition of what the sender advertises."""
 
     phase: RefreshPhase  # Which marker this is
+    kept: int = 0  # Bit k is set when what the receiver retains of group k counts as told; 0 at END
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    """What the sender still holds of what the receiver told it in an earlier session."""
+
+    digests: bytes  # One SHA-256 for each of 64 groups, 2048 bytes; empty when nothing is retained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class ObjectType(IntEnum):
     LINK_STATEMENT = 51
     IMBALANCE_RECORD = 52
     RELAY = 53
+    RETAINED = 54
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,14 +66,21 @@ class Network:
         self.nodes[dialer].inbox.append(SessionUp(neighbor=listener, dialer=True))
         self.nodes[listener].inbox.append(SessionUp(neighbor=dialer, dialer=False))
 
-    def disconnect(self, one: NodeId, other: NodeId, code: ErrorCode = ErrorCode.NEIGHBOR_LOST) -> None:
-        """Cut the transport between two nodes; frames in flight on it are lost."""
+    def disconnect(
+        self,
+        one: NodeId,
+        other: NodeId,
+        code: ErrorCode = ErrorCode.NEIGHBOR_LOST,
+        closed_by: NodeId | None = None,
+    ) -> None:
+        """Cut the transport between two nodes; frames in flight are lost, but for those of who closed it."""
         if frozenset((one, other)) not in self._up:
             return
         self._up.discard(frozenset((one, other)))
         for here, there in ((one, other), (other, one)):
             inbox = self.nodes[here].inbox
-            kept = [i for i in inbox if not (isinstance(i, FrameReceived) and i.neighbor == there)]
+            lost = there != closed_by
+            kept = [i for i in inbox if not (lost and isinstance(i, FrameReceived) and i.neighbor == there)]
             inbox.clear()
             inbox.extend(kept)
             inbox.append(SessionDown(neighbor=there, code=code, reason="transport lost"))
@@ -155,7 +162,7 @@ class Network:
                 case SendFrame():
                     self._deliver(node, effect)
                 case CloseSession():
-                    self.disconnect(node, effect.neighbor, effect.code)
+                    self.disconnect(node, effect.neighbor, effect.code, closed_by=node)
                 case Emit():
                     sim.events.append((self.now, effect.event))
                     if sim.agent is not None:

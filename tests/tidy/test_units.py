@@ -43,6 +43,7 @@ WITHOUT_UNIT = {
     "features": "bit field",
     "height": "count of links",
     "index": "position in a batch",
+    "kept": "bit field",
     "last_seen_epoch": "counter",
     "link_state_steps": "count of steps",
     "number": "ordinal",

@@ -407,19 +407,23 @@ class Close(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    RESTART_S_FIELD_NUMBER: _builtins.int
     code: _builtins.int
     """Registered error code."""
     text: _builtins.str
     """For people, printable, at most 128 bytes."""
+    restart_s: _builtins.int
+    """Seconds for which the receiver is asked to keep what it was told, 0 for not at all (feature RESUME)."""
     def __init__(
         self,
         *,
         code: _builtins.int = ...,
         text: _builtins.str = ...,
+        restart_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "restart_s", b"restart_s", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -432,20 +436,46 @@ class Refresh(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PHASE_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     phase: Global___RefreshPhase.ValueType
     """Which marker this is."""
+    kept: _builtins.int
+    """Bit k is set when what the receiver retains of group k counts as told; 0 at END (feature RESUME)."""
     def __init__(
         self,
         *,
         phase: Global___RefreshPhase.ValueType = ...,
+        kept: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["phase", b"phase"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "phase", b"phase"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Refresh: _TypeAlias = Refresh  # noqa: Y015
+
+@_typing.final
+class Retained(_message.Message):
+    """What the sender still holds of what the receiver told it in an earlier session (feature RESUME)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    digests: _builtins.bytes
+    """One SHA-256 for each of 64 groups, 2048 bytes; empty when nothing is retained (SPEC section 6)."""
+    def __init__(
+        self,
+        *,
+        digests: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retained: _TypeAlias = Retained  # noqa: Y015
 
 @_typing.final
 class Fault(_message.Message):

@@ -103,6 +103,8 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     """ioe.v1.ImbalanceRecord, signed by the node, then by the party."""
     OBJECT_TYPE_RELAY: _ObjectType.ValueType  # 53
     """ioe.v1.Relay, frame signature only."""
+    OBJECT_TYPE_RETAINED: _ObjectType.ValueType  # 54
+    """ioe.v1.Retained, frame signature only."""
 
 class ObjectType(_ObjectType, metaclass=_ObjectTypeEnumTypeWrapper):
     """Which message the signed bytes of an envelope hold. SPEC section 4 maps each
@@ -187,6 +189,8 @@ OBJECT_TYPE_IMBALANCE_RECORD: ObjectType.ValueType  # 52
 """ioe.v1.ImbalanceRecord, signed by the node, then by the party."""
 OBJECT_TYPE_RELAY: ObjectType.ValueType  # 53
 """ioe.v1.Relay, frame signature only."""
+OBJECT_TYPE_RETAINED: ObjectType.ValueType  # 54
+"""ioe.v1.Retained, frame signature only."""
 Global___ObjectType: _TypeAlias = ObjectType  # noqa: Y015
 
 @_typing.final

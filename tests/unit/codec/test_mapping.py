@@ -24,7 +24,7 @@ from tests.unit.codec.values import ALL_BODIES, Value, bodies
 LIGHT = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 MODEL = (discovery, envelope, errors, grid, reservation, routing, settlement)
 DEPTH_MAX = 16
-ALL_DEFAULTS_ALLOWED = (discovery.Close, grid.ZoneReport)
+ALL_DEFAULTS_ALLOWED = (discovery.Close, discovery.Retained, grid.ZoneReport)
 
 
 def _model_enums() -> dict[str, type[IntEnum]]:

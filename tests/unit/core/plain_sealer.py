@@ -19,6 +19,7 @@ from ioe_router.model.discovery import (
     LinkAttestation,
     OperationalKey,
     Refresh,
+    Retained,
     SessionProof,
 )
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
@@ -43,6 +44,7 @@ TYPES: Final[dict[type[Any], ObjectType]] = {
     Keepalive: ObjectType.KEEPALIVE,
     Close: ObjectType.CLOSE,
     Refresh: ObjectType.REFRESH,
+    Retained: ObjectType.RETAINED,
     Offer: ObjectType.OFFER,
     OfferWithdrawal: ObjectType.OFFER_WITHDRAWAL,
     PathEntry: ObjectType.PATH_ENTRY,
@@ -50,7 +52,7 @@ TYPES: Final[dict[type[Any], ObjectType]] = {
     PathWithdrawal: ObjectType.PATH_WITHDRAWAL,
     LinkState: ObjectType.LINK_STATE,
 }
-FRAME_ONLY: Final = (Keepalive, Close, Refresh, PathAdvert, PathWithdrawal)
+FRAME_ONLY: Final = (Keepalive, Close, Refresh, Retained, PathAdvert, PathWithdrawal)
 _DECODED: dict[bytes, object] = {}  # the "wire format": bytes are looked up, never parsed
 _OWNERS: dict[bytes, NodeId] = {}
 

@@ -8,7 +8,7 @@ frame per neighbour.  The clock jumps from deadline to deadline.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
 from ioe_router.config import Limits, NeighborConfig, RouterConfig, Timers
@@ -181,7 +181,7 @@ class Node:
         self.sessions = Sessions(self.config, self.sealer, entropy, self.evidence, self.prerequisites)
         self.routing = Routing(self.config, self.sealer, entropy, self.evidence, self.prerequisites)
         self.sessions.start(1)
-        self.routing.start(1)
+        self.routing.start(1, self.now)
 
     def take(self, neighbor: NodeId, envelope: Envelope, out: Outbox) -> None:
         """Hand one object to its part."""
@@ -195,13 +195,16 @@ class Node:
                 self.sessions.hello(neighbor, sealed, now, out)
             case ObjectType.SESSION_PROOF:
                 self.sessions.proof(neighbor, sealed, now, out)
-                self.routing.neighbor_up(neighbor)
+                resumes = self.sessions.resumes(neighbor)
+                self.routing.neighbor_up(neighbor, now, out, resumes=resumes)
             case ObjectType.KEEPALIVE:
                 self.sessions.keepalive(neighbor, sealed, now, out)
             case ObjectType.CLOSE:
                 self.sessions.peer_close(neighbor, sealed, out)
             case ObjectType.REFRESH:
-                self.routing.hear_refresh(neighbor, sealed, out)
+                self.routing.hear_refresh(neighbor, sealed.body, now, out)
+            case ObjectType.RETAINED:
+                self.routing.hear_retained(neighbor, sealed.body)
             case ObjectType.PATH_ADVERT:
                 self.routing.hear_path(neighbor, sealed, now)
             case ObjectType.PATH_WITHDRAWAL:
@@ -244,6 +247,7 @@ class Net:
         self._frames: deque[tuple[Node, NodeId, Frame]] = deque()
         self.up: set[frozenset[NodeId]] = set()
         self.sent: dict[ObjectType, int] = {}
+        self.crossed: Counter[tuple[str, str, ObjectType]] = Counter()  # by sender and receiver
 
     def node(self, name: str) -> Node:
         """A node by name."""
@@ -273,10 +277,12 @@ class Net:
         """The transport between two nodes is gone, with what was on it."""
         one, other = self.nodes[a], self.nodes[b]
         self.up.discard(frozenset((one.id, other.id)))
+        self._frames = deque(f for f in self._frames if {f[0].id, f[1]} != {one.id, other.id})
         for node, peer in ((one, other), (other, one)):
             out = Outbox()
+            restart_s = node.sessions.restart_s(peer.id)
             if node.sessions.down(peer.id, ErrorCode.NEIGHBOR_LOST, "cut", out):
-                node.routing.neighbor_down(peer.id, out)
+                node.routing.neighbor_down(peer.id, restart_s, self.now, out)
             self.carry_out(node, out)
 
     def publish(self, name: str, stated: PublishOffer) -> None:
@@ -312,6 +318,7 @@ class Net:
         )
         for envelope in envelopes:
             self.sent[envelope.type] = self.sent.get(envelope.type, 0) + 1
+            self.crossed[node.name, self.names[neighbor], envelope.type] += 1
         self._frames.append((node, neighbor, frame))
 
     def deliver(self, receiver: Node, sender: NodeId, frame: Frame) -> None:

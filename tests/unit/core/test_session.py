@@ -130,7 +130,7 @@ def test_a_hello_is_refused_with_its_reason(changes: dict[str, object], code: Er
     assert a.sessions.deadline_ns() is None
 
 
-@pytest.mark.parametrize("changes", [{"features": 2}, {"features": 1 << 63}, {"version_max": 9}], ids=str)
+@pytest.mark.parametrize("changes", [{"features": 8}, {"features": 1 << 63}, {"version_max": 9}], ids=str)
 def test_what_is_optional_does_not_matter(changes: dict[str, int]) -> None:
     """Odd feature bits and later versions beside ours are no reason to refuse."""
     net, a, hello = waiting()
