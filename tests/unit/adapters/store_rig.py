@@ -30,6 +30,14 @@ def open_store(path: Path) -> Store:
     return Store(path, node=NODE, network_id=NETWORK)
 
 
+def rows_of(path: Path) -> tuple[Persist, ...]:
+    """What the store gives back to the next life of its node."""
+    store = open_store(path)
+    rows = store.rows()
+    store.close()
+    return rows
+
+
 def write_groups(path: Path, groups: list[list[Persist]]) -> None:
     """Open, make each group durable, close."""
     store = open_store(path)

@@ -20,7 +20,16 @@ from ioe_router.adapters.store_schema import STEPS, VERSION
 from ioe_router.core.effects import RecordKind
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
-from tests.unit.adapters.store_rig import NETWORK, NODE, group_of, open_store, put, write_groups, writer
+from tests.unit.adapters.store_rig import (
+    NETWORK,
+    NODE,
+    group_of,
+    open_store,
+    put,
+    rows_of,
+    write_groups,
+    writer,
+)
 
 
 @pytest.fixture
@@ -55,7 +64,7 @@ def test_the_last_record_of_a_key_is_read_back_in_the_place_of_the_first(path: P
             journal.sync()
         assert journal.rows() == kept
         journal.close()
-    assert open_store(path).rows() == kept
+    assert rows_of(path) == kept
 
 
 def test_what_is_not_synced_is_not_there(path: Path) -> None:
@@ -67,7 +76,7 @@ def test_what_is_not_synced_is_not_there(path: Path) -> None:
         journal.append(put(b"b", b"1"))
         assert journal.rows() == (put(b"a", b"1"),)
         journal.close()
-    assert open_store(path).rows() == (put(b"a", b"1"), put(b"b", b"1"))
+    assert rows_of(path) == (put(b"a", b"1"), put(b"b", b"1"))
 
 
 def test_memory_begins_with_given_rows() -> None:
@@ -116,7 +125,7 @@ def test_records_may_come_while_others_become_durable(path: Path) -> None:
     done.set()
     thread.join()
     store.close()
-    assert list(open_store(path).rows()) == wanted
+    assert list(rows_of(path)) == wanted
 
 
 def test_the_file_is_private_and_alone_after_closing(path: Path) -> None:

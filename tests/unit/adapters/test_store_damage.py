@@ -20,6 +20,7 @@ from tests.unit.adapters.store_rig import (
     leave_open,
     open_store,
     put,
+    rows_of,
     write_groups,
     writer,
 )
@@ -48,9 +49,7 @@ def _after(groups: int) -> tuple[Persist, ...]:
 
 def _groups_in(path: Path) -> int:
     """How many groups a store holds; fails unless it holds exactly those, each whole."""
-    store = open_store(path)
-    rows = store.rows()
-    store.close()
+    rows = rows_of(path)
     groups = (len(rows) - 1) // (GROUP - 1) if rows else 0
     assert rows == _after(groups)
     return groups
