@@ -37,7 +37,12 @@ from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import dispatch_cut_slots, publish_link_states, republish_shifted_offers
+from ioe_router.core.upkeep import (
+    dispatch_cut_slots,
+    publish_link_states,
+    republish_shifted_offers,
+    take_up_limits,
+)
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
@@ -247,6 +252,7 @@ class Router:
         parts = self._parts
         parts.sessions.due(now, out)
         parts.commits.due(now, out)
+        parts.releases.due(now, out)
         parts.curtailments.due(now, out)
         take_steps(parts, now, out)
         parts.desk.due(now, out)
@@ -255,6 +261,7 @@ class Router:
         parts.imbalance.tick(now, out)
         dispatch_cut_slots(parts, now, out)
         republish_shifted_offers(parts, now)
+        take_up_limits(parts)
         publish_link_states(parts)
         parts.routing.due(now, out)
         parts.promises.write(now, out)

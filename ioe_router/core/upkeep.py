@@ -43,6 +43,14 @@ def dispatch_cut_slots(parts: Parts, now: Now, out: Outbox) -> None:
             parts.fib.dispatch(slot, parts.supply.booked(slot), parts.sweeps.reactive_vars(slot), out)
 
 
+def take_up_limits(parts: Parts) -> None:
+    """Give ledgers that are open already, restored ones among them, the limits of a new envelope."""
+    if parts.zone.limits_changed():
+        for port in parts.ports.all():
+            for slot in port.calendar.slots():
+                parts.ports.ledger(port, slot)
+
+
 def publish_link_states(parts: Parts) -> None:
     """Hand the load of every own link that has changed to link state; only its keeper may speak of it."""
     for port in parts.ports.all():

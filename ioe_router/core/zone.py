@@ -82,6 +82,7 @@ class Zone:
         self._told: set[ObjectId] = set()
         self._envelopes: list[Sealed[OperatingEnvelope]] = []
         self._lines: dict[ObjectId, dict[LinkId, EnvelopeLine]] = {}
+        self._limits_changed = False
         self._batch_ns: int | None = None
         self._renew_ns: int | None = None
         self._limit_ns: int | None = None
@@ -126,6 +127,11 @@ class Zone:
     def envelope(self, slot: Slot) -> Sealed[OperatingEnvelope] | None:
         """The envelope that counts in a slot: the newest that covers it."""
         return self._envelope_for(slot)
+
+    def limits_changed(self) -> bool:
+        """Whether an envelope has come since the last call."""
+        changed, self._limits_changed = self._limits_changed, False
+        return changed
 
     def _envelope_for(self, slot: Slot) -> Sealed[OperatingEnvelope] | None:
         for sealed in self._envelopes:
@@ -337,6 +343,7 @@ class Zone:
         del self._envelopes[ENVELOPES_KEPT:]
         kept = {e.object_id: {line.link: line for line in e.body.lines} for e in self._envelopes}
         self._lines = kept
+        self._limits_changed = True
         for port in self.children:
             if port.neighbor in self._live:
                 self._post(port.neighbor, sealed.envelope, out)
