@@ -21,6 +21,7 @@ from ioe_router.sim.clock import NS_PER_S
 from ioe_router.sim.engine import Engine
 from ioe_router.sim.host import Host
 from ioe_router.sim.liars import Liar, Lie
+from ioe_router.sim.minds import change_mind
 from ioe_router.sim.wires import Mangling, Wire
 
 
@@ -42,6 +43,8 @@ class Fault(StrEnum):
     DRIFT = "drift"
     SLOW_HOST = "slow-host"
     LIE = "lie"
+    RELEASE = "release"  # a host changes its mind about what it has bought
+    CURTAIL = "curtail"  # a host on the way cuts packets
 
 
 _NETWORK: Final = (
@@ -56,15 +59,17 @@ _NETWORK: Final = (
     Fault.FLIP,
 )
 _CRASH: Final = (Fault.CRASH, Fault.DISK_FULL)
+_HOSTS: Final = (Fault.RELEASE, Fault.CURTAIL)
 _CLOCK: Final = (Fault.OFFSET, Fault.DRIFT, Fault.SLOW_HOST)
 MENUS: Final[dict[str, tuple[Fault, ...]]] = {
     "none": (),
-    "default": (*_NETWORK, *_CRASH, *_CLOCK),
+    "default": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS),
     "network": _NETWORK,
     "crash": _CRASH,
     "clock": _CLOCK,
+    "hosts": _HOSTS,
     "liars": (Fault.LIE,),
-    "all": (*_NETWORK, *_CRASH, *_CLOCK, Fault.LIE),
+    "all": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS, Fault.LIE),
 }
 OFFSET_MS: Final = 20_000  # well inside what sessions tolerate, and now and then outside
 FAR_OFFSET_MS: Final = 90_000
@@ -153,9 +158,17 @@ class Chaos:
                 self._bend(fault)
             case Fault.SLOW_HOST:
                 self._slow_host(left_ns)
+            case Fault.RELEASE | Fault.CURTAIL:
+                self._change_mind(fault)
             case Fault.LIE:
                 liar = self._rng.choice(list(self.liars.values()))
                 liar.plan(self._rng.choice(list(Lie)))
+
+    def _change_mind(self, fault: Fault) -> None:
+        host = self._rng.choice([*self._engine.hosts.values()])
+        command = change_mind(fault.value, host, self._rng)
+        if command is not None:
+            self._engine.command(host, command)
 
     def _wire(self) -> Wire:
         return self._rng.choice(self._engine.pairs)

@@ -113,9 +113,10 @@ class _Run:
     def __init__(self, plan: Plan, scenario: Scenario, community: Community, trace: Trace) -> None:
         self._plan, self._community, self._trace = plan, community, trace
         self._slot_s = scenario.market.slot_s
-        self._timetable = network_parameters(scenario.market).timetable
+        parameters = network_parameters(scenario.market)
+        self._timetable = parameters.timetable
         self.engine = Engine(community, plan.seed, trace)
-        self.panel = Panel(community.notary, self._slot_s)
+        self.panel = Panel(community.notary, parameters)
         self.chaos = Chaos(self.engine, plan.seed, menu_of(plan.faults))
         self.panel.liars = frozenset(self.engine.by_name[name].node for name in self.chaos.liars)
         self.panel.promises.bent = self.chaos.bent

@@ -1,8 +1,9 @@
 """What two neighbours hold about the same thing is the same in the end.
 
 *Reservations.* Both ended or both COMMITTED, with the same figures on the
-link.  One difference is allowed by the protocol (SPEC section 10): whoever
-holds COMMITTED without a receipt from the near neighbour stands in for it.
+link.  The protocol allows two differences (SPEC section 10): who holds COMMITTED
+without a receipt from the near neighbour stands in for it, and so does who has
+released toward the initiator what the next node has not confirmed.
 *Statements.* When both ends call a link settled, the figures mirror each
 other: what one is owed, the other owes.
 """
@@ -11,16 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.effects import Effect, Emit
 from ioe_router.core.events import LinkSettled
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import TERMINAL
-from ioe_router.model.ids import LinkId, NodeId
+from ioe_router.model.ids import LinkId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.slot import Slot
 from ioe_router.sim.checkers.verdict import CheckFailed, require
 from ioe_router.sim.host import Host
+
+COMMITTED: Final = ReservationState.COMMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,50 +80,52 @@ def check_terminal(host: Host) -> None:
 def _check_pair(near: Host, far: Host) -> None:
     """`near` is the initiator's side."""
     assert near.router is not None and far.router is not None  # noqa: S101, PT018
-    table = far.router.inspect().reservations
+    theirs_by_key = far.router.inspect().reservations
     for mine in near.router.inspect().reservations.all():
         leg = mine.toward_origin
         if leg is None or leg.port.neighbor != far.node:
             continue
-        theirs = table.get(*mine.key)
+        theirs = theirs_by_key.get(*mine.key)
         if theirs is None:
-            if mine.state is ReservationState.COMMITTED:
+            if mine.state is COMMITTED:
                 raise CheckFailed(f"{near.name}: {_name(mine)} is COMMITTED, unknown at {far.name}")
-            continue
-        if theirs.toward_initiator is None or theirs.toward_initiator.port.neighbor != near.node:
-            continue
-        _compare(near, mine, far, theirs, far.node)
+        elif theirs.toward_initiator is not None and theirs.toward_initiator.port.neighbor == near.node:
+            _check_states(near, mine, far, theirs)
+            _check_books(near, mine, far, theirs)
 
 
-def _compare(near: Host, mine: Reservation, far: Host, theirs: Reservation, _node: NodeId) -> None:
-    committed = ReservationState.COMMITTED
-    if mine.state is committed and theirs.state is committed:
-        for index in mine.accepted:
-            _compare_packet(near, mine, far, theirs, index)
-        return
-    if mine.state is committed or (theirs.state is committed and theirs.receipt):
+def _check_states(near: Host, mine: Reservation, far: Host, theirs: Reservation) -> None:
+    """Both ended or both COMMITTED, or the one that holds COMMITTED stands in for the other."""
+    if mine.state is COMMITTED:
+        agree = theirs.state is COMMITTED
+    else:
+        released = mine.state is ReservationState.RELEASED  # and not confirmed: the near end stands in
+        agree = theirs.state is not COMMITTED or not theirs.receipt or released
+    if not agree:
         raise CheckFailed(
             f"{near.name} holds {_name(mine)} as {mine.state.name}, {far.name} as {theirs.state.name}"
         )
 
 
-def _compare_packet(near: Host, mine: Reservation, far: Host, theirs: Reservation, index: int) -> None:
+def _check_books(near: Host, mine: Reservation, far: Host, theirs: Reservation) -> None:
+    """What is booked on the link is the same, unless the far end stands in for a receipt that never came."""
     one, other = mine.toward_origin, theirs.toward_initiator
-    if one is None or other is None:
+    if one is None or other is None or (mine.state is not COMMITTED and not theirs.receipt):
         return
-    slot = mine.slots[index]
-    ledgers = one.port.calendar.ledger(slot), other.port.calendar.ledger(slot)
-    if ledgers[0] is None or ledgers[1] is None:
-        return
-    here, there = ledgers[0].entries.get(one.key(index)), ledgers[1].entries.get(other.key(index))
-    if here is None or there is None or here.increment != there.increment or here.flow is not there.flow:
-        raise CheckFailed(
-            f"slot {slot}: {near.name} and {far.name} have other figures for packet {index} of {_name(mine)}"
-        )
-    if here.price_micro_per_kwh != there.price_micro_per_kwh:
-        raise CheckFailed(
-            f"slot {slot}: {near.name} and {far.name} have other prices for packet {index} of {_name(mine)}"
-        )
+    for index, slot in mine.slots.items():
+        ledgers = one.port.calendar.ledger(slot), other.port.calendar.ledger(slot)
+        if ledgers[0] is None or ledgers[1] is None:
+            continue
+        here, there = ledgers[0].entries.get(one.key(index)), ledgers[1].entries.get(other.key(index))
+        if _figures(here) != _figures(there):
+            raise CheckFailed(
+                f"slot {slot}: {near.name} ({mine.state.name}) and {far.name} ({theirs.state.name}) "
+                f"have other books for packet {index} of {_name(mine)}"
+            )
+
+
+def _figures(entry: LiveEntry | None) -> tuple[object, ...] | None:
+    return None if entry is None else (entry.flow, entry.increment, entry.price_micro_per_kwh)
 
 
 def _name(record: Reservation) -> str:

@@ -8,7 +8,9 @@ is alive at this node and runs over this link: no capacity leaks.
 
 from __future__ import annotations
 
+from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED
+from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
 from ioe_router.sim.checkers.verdict import require
@@ -60,9 +62,17 @@ def _check_owners(host: Host, touched: Touched) -> None:
             require(False, host, f"{where}: capacity is booked for {name}, which is not known here")
             return
         alive = record.state not in ENDED and index not in record.refused
-        require(alive, host, f"{where}: capacity is still booked for {name}, which is {record.state.name}")
+        stands_in = record.state is ReservationState.RELEASED and _leads_to_origin(record, touched)
+        told = f"{where}: capacity is still booked for {name}, which is {record.state.name}"
+        require(alive or stands_in, host, told)
         ours = any(leg.port.link == touched.port.link for leg in record.legs())
         require(ours, host, f"{where}: {name} is booked on a link that it does not cross")
+
+
+def _leads_to_origin(record: Reservation, touched: Touched) -> bool:
+    """Where a release has not been confirmed yet, the line toward the origin stays (SPEC section 10)."""
+    leg = record.toward_origin
+    return leg is not None and leg.port.link == touched.port.link
 
 
 def check_no_leak(host: Host, slots: tuple[Slot, ...]) -> None:

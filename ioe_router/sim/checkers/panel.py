@@ -9,6 +9,7 @@ from ioe_router.core.events import Booked
 from ioe_router.core.inputs import Input
 from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId
+from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.slot import Slot
 from ioe_router.sim.checkers.agreement import Statements, check_pairs, check_terminal
 from ioe_router.sim.checkers.capacity import check_capacity, check_no_leak
@@ -25,14 +26,14 @@ from ioe_router.sim.notary import Notary
 class Panel:
     """Judges every call, and the whole at the end."""
 
-    def __init__(self, notary: Notary, slot_s: int) -> None:
+    def __init__(self, notary: Notary, parameters: NetworkParameters) -> None:
         """No liar is known yet."""
         self.liars: frozenset[NodeId] = frozenset()
-        self.promises = Promises(slot_s)
+        self.promises = Promises(parameters)
         self.statements = Statements()
         self.booked: dict[Slot, int] = {}
-        self._slot_s = slot_s
-        self._watch = Watch(slot_s)
+        self._slot_s = parameters.slot_s
+        self._watch = Watch(parameters.slot_s)
         self._evidence = Evidence(notary)
 
     def after(self, host: Host, now: Now, _inputs: Sequence[Input], effects: Sequence[Effect]) -> None:

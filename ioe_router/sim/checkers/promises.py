@@ -16,6 +16,7 @@ from ioe_router.core.effects import Effect, Emit
 from ioe_router.core.events import Booked, LinkSettled, Unbooked
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.reservation import ReservationState
 from ioe_router.sim.checkers.verdict import require
 from ioe_router.sim.checkers.watch import Change
@@ -37,9 +38,10 @@ class _Promise:
 class Promises:
     """What hosts have promised."""
 
-    def __init__(self, slot_s: int) -> None:
+    def __init__(self, parameters: NetworkParameters) -> None:
         """Nobody has promised anything."""
-        self._slot_s = slot_s
+        self._slot_s = parameters.slot_s
+        self._gate_s = parameters.timetable.final_gate_s
         self._promised: dict[str, dict[ReservationKey, _Promise]] = {}
         self._booked: dict[tuple[str, bytes, int], bool] = {}
         self._settled: set[tuple[str, int, bytes, int]] = set()
@@ -102,7 +104,7 @@ class Promises:
         name = f"{record.key[0].hex()[:8]} v{record.key[1]}"
         if record.state is ReservationState.EXPIRED and before in RUNNING:
             early = record.deadline_ns - now.monotonic_ns
-            over = now.utc_s >= record.last_slot + self._slot_s
+            over = now.utc_s >= min(record.slots.values()) - self._gate_s
             require(early <= 0 or over, host, f"{name} expired {early} ns before its deadline")
         if record.state is ReservationState.COMMITTED:
             if record.toward_origin is None and before is ReservationState.HELD:

@@ -1,0 +1,31 @@
+"""Hosts that change their mind: commands that agents give seldom, so that their paths are travelled, too."""
+
+from __future__ import annotations
+
+import random
+
+from ioe_router.core.inputs import CurtailReservation, Input, ReleaseReservation
+from ioe_router.core.reservation import Reservation
+from ioe_router.model.reservation import ReservationState
+from ioe_router.sim.host import Host
+
+
+def change_mind(what: str, host: Host, rng: random.Random) -> Input | None:
+    """Release or curtail a reservation that the host knows, drawn at random; None: it has none."""
+    if host.router is None:
+        return None
+    records = host.router.inspect().reservations.all()
+    known = [record for record in records if record.state is ReservationState.COMMITTED]
+    if what != "curtail":
+        known = [record for record in known if record.toward_initiator is None]
+    return _command(what, rng.choice(known), rng) if known else None
+
+
+def _command(what: str, record: Reservation, rng: random.Random) -> Input:
+    reservation = record.key[0]
+    if what == "release":
+        return ReleaseReservation(reservation=reservation)
+    energy_j = {index: record.granted[index].energy_j for index in record.accepted if index in record.granted}
+    cut = [index for index in energy_j if rng.random() < rng.choice((0.4, 1.0))]
+    remaining = tuple((index, rng.randint(0, energy_j[index])) for index in cut)
+    return CurtailReservation(reservation=reservation, remaining=remaining)
