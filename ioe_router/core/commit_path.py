@@ -1,4 +1,4 @@
-"""COMMIT, its outcome, release and loss of contact at a hop (SPEC section 10).
+"""COMMIT, its outcome and loss of contact at a hop (SPEC section 10).
 
 A COMMIT travels from the initiator to the origin.  A hop that has made it
 durable and passed it on is IN_DOUBT: its hold timer is off and only a signed
@@ -27,10 +27,7 @@ from ioe_router.model.reservation import (
     Committed,
     Failed,
     HoldCore,
-    Outcome,
-    OutcomeQuery,
     Receipt,
-    Release,
     ReservationState,
 )
 
@@ -121,9 +118,10 @@ class CommitPath:
         if record.toward_origin is None:
             self._accept(record, commit, now, out)
         else:
-            self._send_commit(record, commit, now, out)
+            self.send_commit(record, commit, now, out)
 
-    def _send_commit(self, record: Reservation, commit: Sealed[Commit], now: Now, out: Outbox) -> None:
+    def send_commit(self, record: Reservation, commit: Sealed[Commit], now: Now, out: Outbox) -> None:
+        """Pass COMMIT on, or say it again, with the final entry where we keep the ledger."""
         leg = present(record.toward_origin)
         entry = self._hop.entry_envelope(record, leg, list(record.accepted), final=True)
         hop_commit = CommitHop(commit=commit.envelope, keeper_entry=entry)
@@ -172,21 +170,26 @@ class CommitPath:
         record.advance(ReservationEvent.COMMITTED, now)
         record.committed = committed
         for index in record.accepted:
-            self._settle_prices(record, index)
+            self._settle_far(record, index)
         self._hop.table.settle(record)
         if record.toward_initiator is not None:
             self._hop.answer(record, committed.envelope, out)
+            record.retry_ns = now.after_ms(self._hop.config.timers.commit_retry_ms)
         if record.toward_initiator is None or record.toward_origin is None:
             self._listener.booked(record, now, out)
 
-    def _settle_prices(self, record: Reservation, index: int) -> None:
-        granted, slot, legs = record.granted[index], record.slots[index], self._hop.legs
+    def _settle_far(self, record: Reservation, index: int) -> None:
+        """We hold COMMITTED, so we owe (or are owed) on the link that it came over."""
         if record.toward_origin is not None:
-            legs.settle_price(record.toward_origin, slot, index, granted.price_micro_per_kwh)
-        near = record.toward_initiator
-        entry = None if near is None else legs.entry(near, slot, index)
-        if near is not None and entry is not None:
-            price = near.near_price(granted.price_micro_per_kwh, entry.increment)
+            price = record.granted[index].price_micro_per_kwh
+            self._hop.legs.settle_price(record.toward_origin, record.slots[index], index, price)
+
+    def _settle_near(self, record: Reservation, index: int) -> None:
+        """The near neighbour holds COMMITTED, too: from here on the packet counts on the link between us."""
+        near, slot, legs = present(record.toward_initiator), record.slots[index], self._hop.legs
+        entry = legs.entry(near, slot, index)
+        if entry is not None:
+            price = near.near_price(record.granted[index].price_micro_per_kwh, entry.committed)
             legs.settle_price(near, slot, index, price)
 
     def receipt(self, neighbor: NodeId, sealed: Sealed[Receipt]) -> None:
@@ -198,8 +201,13 @@ class CommitPath:
             raise PeerError(ErrorCode.NOT_OWNER, "RECEIPT is not from the neighbour that was answered")
         if record.committed is None or body.committed != record.committed.object_id:
             raise PeerError(ErrorCode.UNEXPECTED, "RECEIPT for an answer that was not given")
-        record.receipt = True
-        record.touch()
+        if record.state is ReservationState.COMMITTED and not record.receipt:
+            record.receipt = True
+            record.touch()
+            record.retry_ns = None
+            for index in record.accepted:
+                self._settle_near(record, index)
+            self._hop.table.settle(record)
 
     def failed(self, neighbor: NodeId, sealed: Sealed[Failed], now: Now, out: Outbox) -> None:
         """A signed failure from the origin's side."""
@@ -210,7 +218,7 @@ class CommitPath:
         record.advance(ReservationEvent.FAILED, now)
         if already_over:
             return
-        self._end(record, body.code, now, out)
+        self.end(record, body.code, now, out)
         if record.toward_initiator is not None:
             self._hop.answer(record, sealed.envelope, out)
 
@@ -222,35 +230,7 @@ class CommitPath:
         )
         return self._hop.send(neighbor, failed, out)
 
-    # --- release, expiry, lost neighbours, questions
-
-    def give_up(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
-        """The initiator gives a reservation back, held or (before the final gate) committed."""
-        body = record.core.body
-        release = self._hop.sealer.seal(
-            Release(reservation=body.reservation, version=body.version, initiator=self._hop.config.node)
-        )
-        record.advance(ReservationEvent.RELEASE, now)
-        self._hop.pass_on(present(record.toward_origin).port.neighbor, release.envelope, out)
-        self._end(record, code, now, out)
-
-    def release(self, neighbor: NodeId, sealed: Sealed[Release], now: Now, out: Outbox) -> None:
-        """RELEASE from the initiator's side. PeerError GATE_CLOSED once committed packets are dispatched."""
-        body = sealed.body
-        record = self._hop.table.require(body.reservation, body.version)
-        leg = record.toward_initiator
-        if leg is None or leg.port.neighbor != neighbor or sealed.signers != (record.core.body.initiator,):
-            raise PeerError(ErrorCode.NOT_OWNER, "RELEASE is not the initiator's or came another way")
-        if record.state in ENDED:
-            return
-        if record.state is ReservationState.COMMITTED and self._hop.gate_is_closed(record, now):
-            raise PeerError(
-                ErrorCode.GATE_CLOSED, "committed packets cannot be released after the final gate"
-            )
-        record.advance(ReservationEvent.RELEASE, now)
-        if record.toward_origin is not None:
-            self._hop.pass_on(record.toward_origin.port.neighbor, sealed.envelope, out)
-        self._end(record, ErrorCode.UNSPECIFIED, now, out)
+    # --- expiry, lost neighbours
 
     def expire(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The hold time is over here; each node judges its own clock."""
@@ -258,13 +238,16 @@ class CommitPath:
             self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
             return
         record.advance(ReservationEvent.EXPIRE, now)
-        self._end(record, ErrorCode.HOLD_EXPIRED, now, out)
+        self.end(record, ErrorCode.HOLD_EXPIRED, now, out)
 
-    def _end(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
-        """Nothing of the reservation stands here any more."""
+    def end(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
+        """Nothing of the reservation stands here any more, but for a release that is not confirmed."""
         if record.toward_initiator is None or record.toward_origin is None:
             self._listener.ended(record, code, now, out)
-        self._hop.drop_all(record)
+        if record.release_open:
+            self._hop.drop_near(record)
+        else:
+            self._hop.drop_all(record)
         self._hop.table.settle(record)
 
     def lost(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
@@ -281,7 +264,7 @@ class CommitPath:
 
     def _fail(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
         """End a promised reservation here and say so toward the initiator."""
-        self._end(record, code, now, out)
+        self.end(record, code, now, out)
         if record.toward_initiator is not None:
             near = record.toward_initiator.port.neighbor
             record.answer = self._send_failed(near, record.core.body, code, out)
@@ -303,20 +286,4 @@ class CommitPath:
         elif (
             record.retry_ns is not None and record.retry_ns <= now.monotonic_ns and record.commit is not None
         ):
-            self._send_commit(record, record.commit, now, out)
-
-    def query(self, neighbor: NodeId, sealed: Sealed[OutcomeQuery], out: Outbox) -> None:
-        """Tell a neighbour how a reservation stands, with the signed evidence there is."""
-        body = sealed.body
-        record = self._hop.table.get(body.reservation, body.version)
-        outcome = Outcome(
-            reservation=body.reservation,
-            version=body.version,
-            state=ReservationState.UNSPECIFIED if record is None else record.state,
-            evidence=_evidence(record),
-        )
-        self._hop.send(neighbor, outcome, out)
-
-
-def _evidence(record: Reservation | None) -> Envelope | None:
-    return None if record is None or record.committed is None else record.committed.envelope
+            self.send_commit(record, record.commit, now, out)

@@ -70,6 +70,7 @@ def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], n
     if parts.sessions.established(neighbor):
         parts.routing.neighbor_up(neighbor, now, out, resumes=parts.sessions.resumes(neighbor))
         parts.zone.neighbor_up(neighbor, now, out)
+        parts.releases.neighbor_up(neighbor, now, out)
         parts.settlement.neighbor_up(neighbor, out)
         parts.curtailments.neighbor_up(neighbor, now, out)
 
@@ -126,15 +127,13 @@ def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, 
         case Failed():
             commits.failed(neighbor, sealed, now, out)
         case Release():
-            commits.release(neighbor, sealed, now, out)
+            parts.releases.release(neighbor, sealed, now, out)
         case OutcomeQuery():
-            commits.query(neighbor, sealed, out)
+            parts.releases.query(neighbor, sealed, out)
         case CurtailHop():
             parts.curtailments.hear(neighbor, sealed, now, out)
         case Outcome():
-            raise PeerError(
-                ErrorCode.UNEXPECTED, f"{type(sealed.body).__name__} is not handled by this version"
-            )
+            parts.releases.outcome(neighbor, sealed, now, out)
         case _:
             _grid(parts, neighbor, sealed, now, out)
 

@@ -157,6 +157,18 @@ class Hop:
         for item in record.core.body.items:
             self.drop(record, item.index)
 
+    def drop_near(self, record: Reservation) -> None:
+        """End every packet toward the initiator only; the link toward the origin stays booked."""
+        for index, slot in record.slots.items():
+            self.origin.give_back(record, (index,))
+            if record.toward_initiator is not None:
+                self.legs.withdraw(record.toward_initiator, slot, index)
+
+    def withdraw_far(self, record: Reservation) -> None:
+        """Free the link toward the origin."""
+        for index, slot in record.slots.items():
+            self.legs.withdraw(present(record.toward_origin), slot, index)
+
     # --- answers
 
     def send(

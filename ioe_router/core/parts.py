@@ -30,6 +30,7 @@ from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.ports import Port, Ports, make_port
 from ioe_router.core.promises import Promises
 from ioe_router.core.quotas import Quotas
+from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.reservation import ReservationTable
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
@@ -114,7 +115,8 @@ class Parts:
         self.holds = HoldPath(hop, self.grants, self.market, admission, quotas)
         self.commits = CommitPath(hop, self.grants, self.desk)
         self.curtailments = Curtailments(hop, self.desk)
-        self.desk.connect(self.holds, self.commits)
+        self.releases = ReleasePath(hop, self.commits)
+        self.desk.connect(self.holds, self.commits, self.releases)
 
     def _route_to(self, party: NodeId) -> Hop | None:
         """The best way to the balance party: any path that leads there."""

@@ -190,8 +190,10 @@ class ReservationTable:
 
     def settle(self, record: Reservation) -> None:
         """Take an ended record off the open list once its neighbours know (it stays answerable)."""
-        if record.state in TERMINAL and not record.unconfirmed:
-            self._open.pop(record.key, None)
+        if record.state not in TERMINAL or record.unconfirmed:
+            self._open[record.key] = record
+        else:
+            self.close(record)
 
     def close(self, record: Reservation) -> None:
         """Take an ended record off the open list, whatever its neighbours know."""

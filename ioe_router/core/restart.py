@@ -145,12 +145,10 @@ def _reservation(parts: Parts, key: bytes, data: bytes, now: Now) -> None:
     record = stored.record
     parts.reservations.restore(record)
     _book(parts, stored, oldest_slot(parts, now))
-    if record.state in ENDED:
-        if record.release_open:
-            record.retry_ns = now.monotonic_ns
-        return
-    if record.state is ReservationState.IN_DOUBT:
+    if record.state is ReservationState.IN_DOUBT or record.unconfirmed:
         record.retry_ns = now.monotonic_ns
+    if record.state in ENDED:
+        return
     parts.curtailments.restore(record)
     _take_own_energy(parts, stored)
     if record.toward_initiator is None:

@@ -25,6 +25,7 @@ from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.planner import Allocation, Plan
+from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Sealer
@@ -58,10 +59,11 @@ class TradeDesk:
         self._by_reservation: dict[ReservationKey, Deal] = {}
         self._holds: HoldPath
         self._commits: CommitPath
+        self._releases: ReleasePath
 
-    def connect(self, holds: HoldPath, commits: CommitPath) -> None:
+    def connect(self, holds: HoldPath, commits: CommitPath, releases: ReleasePath) -> None:
         """Name the paths that carry what the desk decides."""
-        self._holds, self._commits = holds, commits
+        self._holds, self._commits, self._releases = holds, commits, releases
 
     def deals(self) -> tuple[Deal, ...]:
         """All wants, for the snapshot."""
@@ -274,7 +276,7 @@ class TradeDesk:
         if refuse is not None:
             self._drop(deal, record, now, out)
         elif granted_j == 0 or deal.done:
-            self._commits.give_up(record, ErrorCode.UNSPECIFIED, now, out)
+            self._releases.give_up(record, ErrorCode.UNSPECIFIED, now, out)
         else:
             self._keep_own(deal, record, granted_j)
             self._commits.start(record, tuple(record.granted), now, out)
@@ -366,7 +368,7 @@ class TradeDesk:
     def release(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The host gives one of its reservations back."""
         if record.state in (ReservationState.HELD, ReservationState.COMMITTED):
-            self._commits.give_up(record, ErrorCode.UNSPECIFIED, now, out)
+            self._releases.give_up(record, ErrorCode.UNSPECIFIED, now, out)
 
     def _finish(self, deal: Deal, code: ErrorCode, out: Outbox) -> None:
         deal.done = True
