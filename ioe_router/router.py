@@ -253,7 +253,6 @@ class Router:
         parts.sessions.due(now, out)
         parts.commits.due(now, out)
         parts.releases.due(now, out)
-        parts.releases.due(now, out)
         parts.curtailments.due(now, out)
         take_steps(parts, now, out)
         parts.desk.due(now, out)

@@ -14,6 +14,7 @@ from ioe_router.core.inputs import (
     MeterRead,
     PublishOffer,
     ReleaseReservation,
+    ReplaceReservation,
     SessionDown,
     SessionUp,
     Shutdown,
@@ -46,6 +47,8 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.desk.trade(input_, now, out)
         case ReleaseReservation():
             _release(parts, input_, now, out)
+        case ReplaceReservation():
+            parts.replace_desk.replace(input_, now, out)
         case CurtailReservation():
             _curtail(parts, input_, now, out)
         case ForecastReactive():

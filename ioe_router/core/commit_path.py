@@ -171,6 +171,7 @@ class CommitPath:
         record.committed = committed
         for index in record.accepted:
             self._settle_far(record, index)
+        self._hop.replacements.committed(record)
         self._hop.table.settle(record)
         if record.toward_initiator is not None:
             self._hop.answer(record, committed.envelope, out)
@@ -207,6 +208,7 @@ class CommitPath:
             record.retry_ns = None
             for index in record.accepted:
                 self._settle_near(record, index)
+            self._hop.replacements.confirmed(record)
             self._hop.table.settle(record)
 
     def failed(self, neighbor: NodeId, sealed: Sealed[Failed], now: Now, out: Outbox) -> None:

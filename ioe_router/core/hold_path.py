@@ -103,6 +103,7 @@ class HoldPath:
             hop.on_answer(record, refuse, now, out)
             return
         hop.table.enter(record)
+        hop.replacements.join(record)
         record.advance(ReservationEvent.HOLD, now)
         try:
             self._ask_onward(record, hold_ms, now, out)
@@ -120,7 +121,7 @@ class HoldPath:
         record = None
         try:
             record = self._open(neighbor, hold, core, now)
-            self._enter_near(record, hold, now)
+            self._enter_near(record, hold, now, out)
             self._go_on(record, hold.hold_ms, now, out)
         except PeerError as error:
             if record is not None and record.state is ReservationState.HOLDING:
@@ -165,6 +166,7 @@ class HoldPath:
                 ErrorCode.NO_PATH, "the label leads to another origin or is for the other direction"
             )
         self._check_slots(body, now)
+        hop.replacements.check(body, now, must_know=onward.neighbor is None)
         outward = None
         if onward.neighbor is not None:
             outward = hop.leg(body, onward.neighbor, True, onward.fee_out_micro_per_kwh, onward.label)
@@ -176,6 +178,7 @@ class HoldPath:
         )
         self._quotas.check_count(body, neighbor, now)
         hop.table.enter(record)
+        hop.replacements.join(record)
         record.advance(ReservationEvent.HOLD, now)
         return record
 
@@ -188,7 +191,7 @@ class HoldPath:
             if code is not None:
                 raise PeerError(code, f"slot {item.slot_utc_s} is not open for band {body.band}")
 
-    def _enter_near(self, record: Reservation, hold: Hold, now: Now) -> None:
+    def _enter_near(self, record: Reservation, hold: Hold, now: Now, out: Outbox) -> None:
         """Enter every packet on the link it came over: compute as keeper, else mirror."""
         leg = present(record.toward_initiator)
         lines = self._hop.lines(leg, hold.keeper_entry)
@@ -203,7 +206,7 @@ class HoldPath:
                 continue
             entry: LiveEntry | ErrorCode
             if leg.port.keeper:
-                entry = self._admission.admit(record, leg, packet.index, packet.energy_j, now)
+                entry = self._admission.admit(record, leg, packet.index, packet.energy_j, now, out)
             else:
                 entry = self._hop.mirrored(record, leg, packet.index, lines.get(packet.index))
                 if leg.near_j(entry.increment) != packet.energy_j:
@@ -234,7 +237,7 @@ class HoldPath:
             self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
             return
         if leg.port.keeper:
-            self._enter_far(record, now)
+            self._enter_far(record, now, out)
         if not record.asked_j:
             code = next((item.reason for item in record.refused.values()), ErrorCode.NO_CAPACITY)
             self._hop.refuse_near(record, code, now, out)
@@ -248,11 +251,11 @@ class HoldPath:
         )
         self._hop.send(leg.port.neighbor, hold, out, (record.core.envelope,))
 
-    def _enter_far(self, record: Reservation, now: Now) -> None:
+    def _enter_far(self, record: Reservation, now: Now, out: Outbox) -> None:
         """As keeper of the link toward the origin: enter what is needed, or as much as fits."""
         leg = present(record.toward_origin)
         for index, needed_j in list(record.asked_j.items()):
-            entry = self._admission.admit(record, leg, index, needed_j, now)
+            entry = self._admission.admit(record, leg, index, needed_j, now, out)
             if isinstance(entry, ErrorCode):
                 record.refuse_packet(index, entry)
                 self._hop.drop(record, index)

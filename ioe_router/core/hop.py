@@ -16,6 +16,7 @@ from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.legs import Leg, LegBook
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Ports
+from ioe_router.core.replacement import Replacements
 from ioe_router.core.reservation import Reservation, ReservationTable
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import Now
@@ -78,6 +79,7 @@ class Hop:
         ports: Ports,
         table: ReservationTable,
         origin: OriginDesk,
+        replacements: Replacements,
         on_answer: OnAnswer,
     ) -> None:
         """`on_answer` is told when a reservation of our own is granted (None) or refused."""
@@ -85,6 +87,7 @@ class Hop:
         self.sealer = sealer
         self.table = table
         self.origin = origin
+        self.replacements = replacements
         self.on_answer = on_answer
         self.legs = LegBook(ports)
         self._prerequisites = prerequisites
@@ -156,6 +159,7 @@ class Hop:
         """End every packet here."""
         for item in record.core.body.items:
             self.drop(record, item.index)
+        self.replacements.part(record)
 
     def drop_near(self, record: Reservation) -> None:
         """End every packet toward the initiator only; the link toward the origin stays booked."""
@@ -224,9 +228,10 @@ class Hop:
             self.answer(record, self.sealer.seal(refuse).envelope, out)
 
     def gate_is_closed(self, record: Reservation, now: Now) -> bool:
-        """The final gate of some slot of the reservation has passed."""
+        """The final gate of some slot of the reservation, or of one whose place it takes, has passed."""
         parameters = self.config.parameters
-        return any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
+        closed = any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
+        return closed or self.replacements.gate_is_closed(record, now)
 
 
 def present(leg: Leg | None) -> Leg:

@@ -99,6 +99,21 @@ class ReleaseReservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceReservation:
+    """Want another reservation in place of a committed one of our own; energy at the own port.
+
+    It goes to the same origin, over the best path there is now.  The old one is
+    given back when the new one is committed, and stands otherwise.
+    """
+
+    reservation: ReservationId
+    energy_j: int
+    energy_min_j: int
+    price_limit_micro_per_kwh: int
+    offer_no: int | None = None  # another offer of the origin; None: the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurtailReservation:
     """Cut packets of a committed reservation that begins, ends or passes here.
 
@@ -157,6 +172,7 @@ Command = (
     | PublishOffer
     | Trade
     | ReleaseReservation
+    | ReplaceReservation
     | CurtailReservation
     | ForecastReactive
     | MeterRead

@@ -19,7 +19,7 @@ from ioe_router.core.ports import Ports
 from ioe_router.core.routing import Routing
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.ids import LinkId, NodeId, PathHash
-from ioe_router.model.routing import Flow, Offer
+from ioe_router.model.routing import Direction, Flow, Offer
 from ioe_router.model.slot import Slot
 
 PATHS_TRIED = 4  # the best by rank; further ones would hardly ever be cheaper than another source
@@ -127,6 +127,12 @@ class RibMarket:
             if path.hash == candidate.path:
                 return path.neighbor, path.links[-1].fee_micro_per_kwh
         raise LookupError("a candidate's path is gone within one call")
+
+    def way(self, origin: NodeId, direction: Direction) -> tuple[NodeId, PathHash, int, int] | None:
+        """The best path to an origin: first neighbour, label, fee on the first link, number of links."""
+        for path in self._routing.paths_to(origin, direction):
+            return path.neighbor, path.hash, path.links[-1].fee_micro_per_kwh, len(path.links)
+        return None
 
     def onward(self, neighbor: NodeId, label: PathHash) -> Onward | None:
         """The way on from a label that this node told `neighbor`."""

@@ -7,6 +7,7 @@ neighbour asks for it or the node itself carries it to a DEMAND offer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ioe_router.core.inputs import PublishOffer
@@ -14,6 +15,7 @@ from ioe_router.model.routing import Direction, Offer, OfferRun
 from ioe_router.model.slot import Slot
 
 HolderKey = tuple[bytes, int, int]  # reservation, version, index
+BatchKey = tuple[bytes, int]  # reservation, version
 
 
 def run_at(runs: tuple[OfferRun, ...], first_slot: int, slot: Slot, slot_s: int) -> OfferRun | None:
@@ -39,6 +41,15 @@ class OwnOffer:
         """Held and committed energy of a slot."""
         return sum(self.taken.get(slot, {}).values())
 
+    def batch_j(self, slots: Iterable[Slot], batch: BatchKey) -> int:
+        """What one reservation takes in these slots."""
+        return sum(
+            energy_j
+            for slot in slots
+            for key, energy_j in self.taken.get(slot, {}).items()
+            if key[:2] == batch
+        )
+
 
 class OwnOffers:
     """All own offers by number."""
@@ -49,6 +60,7 @@ class OwnOffers:
         self._offers: dict[int, OwnOffer] = {}
         self._taken: dict[int, dict[Slot, dict[HolderKey, int]]] = {}  # outlives a start: see restore
         self._changed: dict[int, None] = {}
+        self.pairs: dict[BatchKey, BatchKey] = {}  # what is to replace what: the larger counts
 
     def changed(self) -> tuple[OwnOffer, ...]:
         """Offers whose taken energy has changed since the last call."""
@@ -77,19 +89,31 @@ class OwnOffers:
         """What was stated for a slot, before anything was taken."""
         return run_at(offer.stated.runs, offer.stated.first_slot, slot, self._slot_s)
 
-    def free_j(self, offer: OwnOffer, slot: Slot) -> int:
-        """Energy of a slot that nobody holds; never negative."""
+    def free_j(self, offer: OwnOffer, slot: Slot, batch: BatchKey | None = None) -> int:
+        """Energy of a slot that nobody holds; never negative.
+
+        For a reservation (`batch`) that replaces another, what the old one holds is free, too.
+        """
         run = self.run(offer, slot)
         if run is None:
             return 0
-        free = run.energy_j - offer.taken_j(slot)
+        free = run.energy_j - self._counted_j(offer, (slot,), batch)
         if offer.stated.energy_cap_j:
-            free = min(free, offer.stated.energy_cap_j - sum(map(offer.taken_j, offer.taken)))
+            free = min(free, offer.stated.energy_cap_j - self._counted_j(offer, offer.taken, batch))
         return max(0, free)
+
+    def _counted_j(self, offer: OwnOffer, slots: Iterable[Slot], batch: BatchKey | None) -> int:
+        """Taken energy in these slots; of two reservations of which one replaces the other, the larger."""
+        slots = tuple(slots)
+        counted_j = sum(map(offer.taken_j, slots))
+        for new, old in self.pairs.items():
+            new_j, old_j = offer.batch_j(slots, new), offer.batch_j(slots, old)
+            counted_j -= old_j if new == batch else min(new_j, old_j)
+        return counted_j
 
     def take(self, offer: OwnOffer, slot: Slot, key: HolderKey, energy_j: int) -> int:
         """Take up to `energy_j` for a packet; returns what was taken."""
-        taken = min(energy_j, self.free_j(offer, slot))
+        taken = min(energy_j, self.free_j(offer, slot, key[:2]))
         if taken:
             offer.taken.setdefault(slot, {})[key] = taken
             self._changed[offer.stated.offer_no] = None

@@ -28,9 +28,12 @@ from ioe_router.core.market import RibMarket
 from ioe_router.core.origin_desk import OwnOriginDesk
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.ports import Port, Ports, make_port
+from ioe_router.core.preemption import Preemption
 from ioe_router.core.promises import Promises
 from ioe_router.core.quotas import Quotas
 from ioe_router.core.release_path import ReleasePath
+from ioe_router.core.replace_desk import ReplaceDesk
+from ioe_router.core.replacement import Replacements
 from ioe_router.core.reservation import ReservationTable
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
@@ -99,6 +102,17 @@ class Parts:
         self.market = RibMarket(config, self.routing, self.ports)
         self.reservations = ReservationTable(config)
         self.desk = TradeDesk(config, sealer, entropy, self.market, self.own_offers)
+        self.replacements = Replacements(config.parameters, self.reservations, self.own_offers)
+        self.replace_desk = ReplaceDesk(
+            config,
+            sealer,
+            entropy,
+            self.market,
+            self.reservations,
+            self.own_offers,
+            self.desk,
+            self.replacements,
+        )
         origin = OwnOriginDesk(config.parameters, self.own_offers)
         hop = ReservationHop(
             config,
@@ -107,16 +121,19 @@ class Parts:
             self.ports,
             self.reservations,
             origin,
-            self.desk.answered,
+            self.replacements,
+            self.replace_desk.answered,
         )
         self.grants = GrantPath(hop)
         quotas = Quotas(config, self.reservations)
-        admission = Admission(hop.legs, quotas)
-        self.holds = HoldPath(hop, self.grants, self.market, admission, quotas)
-        self.commits = CommitPath(hop, self.grants, self.desk)
         self.curtailments = Curtailments(hop, self.desk)
+        preemption = Preemption(config.parameters, self.reservations, self.curtailments)
+        admission = Admission(hop.legs, quotas, preemption)
+        self.holds = HoldPath(hop, self.grants, self.market, admission, quotas)
+        self.commits = CommitPath(hop, self.grants, self.replace_desk)
         self.releases = ReleasePath(hop, self.commits)
         self.desk.connect(self.holds, self.commits, self.releases)
+        self.replace_desk.connect(self.holds, self.commits, self.releases)
 
     def _route_to(self, party: NodeId) -> Hop | None:
         """The best way to the balance party: any path that leads there."""

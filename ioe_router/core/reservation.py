@@ -164,9 +164,13 @@ class ReservationTable:
         return self._records.get((reservation, version))
 
     def newest(self, reservation: ReservationId) -> Reservation | None:
-        """The record of the highest version of a reservation."""
+        """The record behind an id without version: a committed one before others, then the newest."""
         versions = [record for key, record in self._records.items() if key[0] == reservation]
-        return max(versions, key=lambda record: record.core.body.version, default=None)
+        return max(
+            versions,
+            key=lambda one: (one.state is ReservationState.COMMITTED, one.core.body.version),
+            default=None,
+        )
 
     def require(self, reservation: ReservationId, version: int) -> Reservation:
         """The record, or PeerError UNKNOWN_RESERVATION."""

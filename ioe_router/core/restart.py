@@ -45,6 +45,7 @@ def restore(parts: Parts, records: Sequence[Persist], learn: Learn, now: Now) ->
         if row.record is None:
             raise damaged(f"{row.kind.value} {row.key.hex()}", "it is empty")
         _restore_one(parts, row.kind, row.key, row.record, learn, now)
+    parts.replacements.restore()
 
 
 def _restore_one(parts: Parts, kind: RecordKind, key: bytes, data: bytes, learn: Learn, now: Now) -> None:

@@ -261,6 +261,16 @@ class TradeDesk:
         serves = Purpose(trade_no=trade.trade_no, own_offer_no=trade.own_offer_no, hops=len(candidate.hops))
         self._holds.start(core, neighbor, fee, serves, now, out)
 
+    def adopt(self, new: ReservationKey, old: ReservationKey) -> None:
+        """A reservation that is to replace another serves the same want."""
+        deal = self._by_reservation.get(old)
+        if deal is not None:
+            self._by_reservation[new] = deal
+
+    def disown(self, key: ReservationKey) -> None:
+        """It does not come."""
+        self._by_reservation.pop(key, None)
+
     # --- answers
 
     def answered(self, record: Reservation, refuse: Refuse | None, now: Now, out: Outbox) -> None:

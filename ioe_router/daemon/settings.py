@@ -67,6 +67,8 @@ class NetworkSection(Section, frozen=True, kw_only=True):
     voltage_min_micro_pu: Positive
     voltage_max_micro_pu: Positive
     voltage_guard_micro_pu: Unsigned
+    preemption_gap: Unsigned = 0
+    preemption_grace_s: Positive = 30
 
 
 class ConnectionSection(Section, frozen=True, kw_only=True):

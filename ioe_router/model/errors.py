@@ -72,6 +72,7 @@ class ErrorCode(IntEnum):
     IN_PAST = 79
     NO_TRANSIT = 80
     CURTAILED = 81
+    PREEMPTED = 82
 
 
 class Persistence(IntEnum):

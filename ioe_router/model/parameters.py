@@ -19,6 +19,8 @@ from ioe_router.model.slot import SLOT_LENGTHS_S, Slot
 NO_BAND: Final = 255  # a HOLD outside the bands (repair, loss correction)
 BANDS_MAX: Final = 12
 NETWORK_ID_MAX: Final = 64
+PRIORITY_MAX: Final = 7
+GRACE_MAX_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class NetworkParameters:
     voltage_min_micro_pu: int
     voltage_max_micro_pu: int
     voltage_guard_micro_pu: int
+    preemption_gap: int = 0  # priorities between what is cut and what it is cut for; 0: nothing is
+    preemption_grace_s: int = 30  # from the notice to the cut
 
     def __post_init__(self) -> None:
         """Refuse parameters that no network can run with; UsageError names the field."""
@@ -79,6 +83,11 @@ class NetworkParameters:
             )
         if list(self.floor_micro_per_kwh) != sorted(set(self.floor_micro_per_kwh), reverse=True):
             raise UsageError("floor_micro_per_kwh must fall from band to band; sort it in descending order")
+        if not (0 <= self.preemption_gap <= PRIORITY_MAX and 0 < self.preemption_grace_s <= GRACE_MAX_S):
+            raise UsageError(
+                f"preemption_gap is 0 to {PRIORITY_MAX} and preemption_grace_s is 1 to {GRACE_MAX_S}; "
+                f"{self.preemption_gap} and {self.preemption_grace_s} are given"
+            )
         if not (
             self.network_id.isascii()
             and self.network_id.isprintable()
@@ -124,5 +133,7 @@ class NetworkParameters:
             self.voltage_min_micro_pu,
             self.voltage_max_micro_pu,
             self.voltage_guard_micro_pu,
+            self.preemption_gap,
+            self.preemption_grace_s,
         )
         return hashlib.sha256("\n".join(map(str, fields)).encode()).digest()

@@ -41,7 +41,7 @@ def chain(direction: Direction = BUY, make: Callable[..., Router] = Router) -> S
         direction=direction,
         own_offer_no=None if direction is BUY else 1,
     )
-    sim.wait(2)
+    sim.wait(4)
     assert [set(sim.states(name)) for name in PATH] == [{S.COMMITTED}] * 4
     sim.check_quiet()
     return sim

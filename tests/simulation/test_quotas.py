@@ -23,7 +23,9 @@ EARLY = {"band": 4}
 def star(limits: Limits | None = None, *, access: bool = False) -> Sim:
     """Node a sells over b, whose link to a is narrow, to c, d and e; in the fifth band."""
     sim = build(
-        Cable("b", "a", rating_va=4_445, r_micro_ohm=0, access=access),  # 0.9 of it is usable at the lowest voltage
+        Cable(
+            "b", "a", rating_va=4_445, r_micro_ohm=0, access=access
+        ),  # 0.9 of it is usable at the lowest voltage
         Cable("b", "c", r_micro_ohm=0),
         Cable("b", "d", r_micro_ohm=0),
         limits=limits,

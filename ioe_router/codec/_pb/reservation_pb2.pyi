@@ -137,6 +137,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """The operator does not carry this."""
     ERROR_CODE_CURTAILED: _ErrorCode.ValueType  # 81
     """Cut for safety."""
+    ERROR_CODE_PREEMPTED: _ErrorCode.ValueType  # 82
+    """Gives way to a reservation of higher priority."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """Registered reasons for closing, refusing and failing (SPEC section 13)."""
@@ -251,6 +253,8 @@ ERROR_CODE_NO_TRANSIT: ErrorCode.ValueType  # 80
 """The operator does not carry this."""
 ERROR_CODE_CURTAILED: ErrorCode.ValueType  # 81
 """Cut for safety."""
+ERROR_CODE_PREEMPTED: ErrorCode.ValueType  # 82
+"""Gives way to a reservation of higher priority."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 class _Persistence:
