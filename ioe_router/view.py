@@ -10,7 +10,7 @@ from ioe_router.core.parts import Parts
 from ioe_router.core.paths import Path
 from ioe_router.core.reservation import ReservationKey
 from ioe_router.core.session_fsm import SessionState
-from ioe_router.core.settlement import LossAccount
+from ioe_router.core.settled import LossAccount
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.grid import OperatingEnvelope
 from ioe_router.model.ids import NodeId

@@ -23,7 +23,7 @@ from ioe_router.core.inputs import (
 )
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
-from ioe_router.core.settlement import SettledPacket
+from ioe_router.core.settled import SettledPacket
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import LinkId

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.durable import SLOT_BYTES, Fields, damaged, envelope_to, slot_key, to_record
 from ioe_router.core.imbalance import OwnRecord
-from ioe_router.core.settlement import ChainHeads, SettledPacket, SlotOnLink
+from ioe_router.core.settled import ChainHeads, SettledPacket, SlotOnLink
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import PeerError
 from ioe_router.model.ids import LINK_ID_BYTES, LinkId, NodeId, ObjectId

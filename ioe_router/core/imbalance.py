@@ -30,7 +30,7 @@ from ioe_router.core.inputs import ImbalancePrices
 from ioe_router.core.loss import amount_micro
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.post import Post
-from ioe_router.core.settlement import NO_OBJECT, NodeDeviation
+from ioe_router.core.settled import NO_OBJECT, NodeDeviation
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError

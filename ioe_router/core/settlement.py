@@ -25,92 +25,34 @@ one in its place is a conflict.  Statements of an end form a hash chain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
 from ioe_router.core.inputs import MeterRead
-from ioe_router.core.loss import amount_micro
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
 from ioe_router.core.post import Post
+from ioe_router.core.settled import (
+    NO_OBJECT,
+    ChainHeads,
+    LossAccount,
+    NodeDeviation,
+    SettledPacket,
+    SlotOnLink,
+    check_sums,
+    figures,
+    loss_account,
+)
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealed, Sealer
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError, invariant
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId
-from ioe_router.model.routing import Direction, Flow
+from ioe_router.model.routing import Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
 from ioe_router.model.slot import Slot
-
-NO_OBJECT: Final = ObjectId(bytes(32))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettledPacket:
-    """A committed packet as a link's ledger has it; the price is that of the end nearer the initiator."""
-
-    flow: Flow
-    sent_j: int
-    received_j: int
-    price_micro_per_kwh: int
-    direction: Direction  # of the offer that it was booked on
-
-    @property
-    def obligation_micro(self) -> int:
-        """What the receiving end owes the sending end; negative at a negative price."""
-        energy_j = self.received_j if self.direction is Direction.SUPPLY else self.sent_j
-        return amount_micro(self.price_micro_per_kwh, energy_j)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossAccount:
-    """What one link lost in one slot and who paid for it, joules; `own_j` is this end's half.
-
-    `metered_j` and `carried_j` concern the whole link, `model_j` is L_int of
-    the booked net energy, `supply_j` what this end bought.
-    """
-
-    link: LinkId
-    slot: Slot
-    metered_j: int
-    model_j: int
-    carried_j: int
-    supply_j: int
-    own_j: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotOnLink:
-    """Everything this node holds about the settlement of one link in one slot."""
-
-    booked: BookedLink | None = None
-    packets: tuple[SettledPacket, ...] = ()
-    own_meter: Sealed[MeterRecord] | None = None
-    peer_meter: Sealed[MeterRecord] | None = None
-    own_statement: Sealed[LinkStatement] | None = None
-    peer_statement: Sealed[LinkStatement] | None = None
-    account: LossAccount | None = None
-    agreed: bool | None = None  # None until both statements are here
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainHeads:
-    """Where the meter's counters and both ends' chains of statements on a link stand."""
-
-    imported_j: int = 0
-    exported_j: int = 0
-    last_own: ObjectId | None = None
-    last_peer: ObjectId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NodeDeviation:
-    """Metered less booked import of the node over all its ports, joules: positive is SHORT."""
-
-    slot: Slot
-    short_j: int
 
 
 class Settlement:
@@ -181,9 +123,9 @@ class Settlement:
         """Take a row of an earlier life; what both ends have stated stays settled as it was."""
         port, agreed, account = self._ports[link], None, None
         if row.own_statement is not None and row.peer_statement is not None:
-            agreed = _figures(row.own_statement.body) == _figures(row.peer_statement.body)
+            agreed = figures(row.own_statement.body) == figures(row.peer_statement.body)
         if row.own_meter is not None and row.peer_meter is not None and row.booked is not None:
-            account = _loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
+            account = loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
         self._rows[slot, link] = replace(row, agreed=agreed, account=account)
 
     def restored_deviations(self) -> tuple[NodeDeviation, ...]:
@@ -226,7 +168,7 @@ class Settlement:
             if (known.imported_j, known.exported_j) != (read.imported_j, read.exported_j):
                 raise UsageError("this slot has been metered with other figures; a reading is final")
             return None
-        _check_sums(booked, packets)
+        check_sums(booked, packets)
         record = self._sealer.seal(self._meter_record(read))
         self._put(read.slot, read.link, replace(row, booked=booked, packets=packets, own_meter=record))
         self._post(port.neighbor, record.envelope, out)
@@ -282,7 +224,7 @@ class Settlement:
             return
         statement = self._sealer.seal(self._statement(slot, port.link, row.booked, row.packets))
         self._heads[port.link] = replace(self.heads(port.link), last_own=statement.object_id)
-        account = _loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
+        account = loss_account(slot, port, row.booked, row.own_meter.body, row.peer_meter.body)
         self._put(slot, port.link, replace(row, own_statement=statement, account=account))
         self._post(port.neighbor, statement.envelope, out)
         self._both_stated(slot, port, out)
@@ -328,7 +270,7 @@ class Settlement:
         if row.own_statement is None or row.peer_statement is None or row.agreed is not None:
             return
         own = row.own_statement.body
-        agreed = _figures(own) == _figures(row.peer_statement.body)
+        agreed = figures(own) == figures(row.peer_statement.body)
         self._put(slot, port.link, replace(row, agreed=agreed))
         by_us, to_us = own.keeper_owes_micro, own.other_owes_micro
         if not port.keeper:
@@ -371,39 +313,6 @@ class Settlement:
 
 
 CLOCK_TOLERANCE_S: Final = 60
-
-
-def _loss_account(
-    slot: Slot, port: Port, booked: BookedLink, own: MeterRecord, peer: MeterRecord
-) -> LossAccount:
-    metered_j = own.exported_j + peer.exported_j - own.imported_j - peer.imported_j
-    return LossAccount(
-        link=port.link,
-        slot=slot,
-        metered_j=metered_j,
-        model_j=port.model.loss_j(booked.net_j),
-        carried_j=booked.carried_loss_j,
-        supply_j=booked.supply_j,
-        own_j=booked.half(metered_j - booked.carried_loss_j) - booked.supply_j,
-    )
-
-
-def _figures(body: LinkStatement) -> LinkStatement:
-    """The statement without what is each end's own."""
-    return replace(body, node=NodeId(bytes(32)), previous=NO_OBJECT)
-
-
-def _check_sums(booked: BookedLink, packets: tuple[SettledPacket, ...]) -> None:
-    """The packets are those behind the booked sums; anything else is our own mistake."""
-    for flow, sent_j, received_j in (
-        (Flow.DOWN, booked.down_sent_j, booked.down_received_j),
-        (Flow.UP, booked.up_sent_j, booked.up_received_j),
-    ):
-        some = [p for p in packets if p.flow is flow]
-        invariant(
-            sum(p.sent_j for p in some) == sent_j and sum(p.received_j for p in some) == received_j,
-            "the packets to settle differ from the link's booked sums",
-        )
 
 
 def _same(known: ObjectId, heard: ObjectId, what: str) -> None:

@@ -24,7 +24,7 @@ from ioe_router.core.events import (
     Unbooked,
     VoltageOutOfBand,
 )
-from ioe_router.core.settlement import LossAccount
+from ioe_router.core.settled import LossAccount
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ioe_router.community.layout import places
 from ioe_router.community.reports import OfferSeen
 from ioe_router.core.events import Booked, HoldAnswered, LinkSettled, OriginLost, Unbooked
-from ioe_router.core.settlement import LossAccount
+from ioe_router.core.settled import LossAccount
 from ioe_router.demo.coordinator import DayFacts
 from ioe_router.demo.seat import Harvest
 from ioe_router.model.ids import LinkId, NodeId, link_id_of

@@ -9,7 +9,7 @@ import pytest
 from ioe_router.core.events import ImbalanceSettled
 from ioe_router.core.imbalance import RETRY_MS, WAY_BACK
 from ioe_router.core.inputs import ImbalancePrices
-from ioe_router.core.settlement import NodeDeviation
+from ioe_router.core.settled import NodeDeviation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import PathHash

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
 from ioe_router.core.inputs import MeterRead
-from ioe_router.core.settlement import NO_OBJECT, LossAccount, NodeDeviation, SettledPacket
+from ioe_router.core.settled import NO_OBJECT, LossAccount, NodeDeviation, SettledPacket
 from ioe_router.model.errors import ErrorCode, InvariantViolation, PeerError, UsageError
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
