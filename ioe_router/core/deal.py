@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ioe_router.core.events import Booked
+from ioe_router.core.hop import PRICE_MOST
 from ioe_router.core.inputs import Trade
 from ioe_router.core.planner import Candidate, Plan
-from ioe_router.core.reservation import ReservationKey
+from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
+from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.slot import Slot
+
+PRIORITY_MAX = 7
 
 OfferKey = tuple[NodeId, int]
 Source = tuple[NodeId, int, PathHash]  # origin, offer number, path
@@ -53,3 +58,52 @@ class Deal:
     def open_j(self) -> int:
         """Energy still wanted."""
         return max(0, self.trade.energy_j - self.covered_j)
+
+
+def unstated(record: Reservation, serves: Purpose) -> Trade:
+    """A want of which only what it has got is known: nothing more is wanted."""
+    body = record.core.body
+    return Trade(
+        trade_no=serves.trade_no,
+        slot=record.last_slot,
+        direction=body.direction,
+        energy_j=0,
+        price_limit_micro_per_kwh=body.price_limit_micro_per_kwh,
+        default_limit_micro_per_kwh=None,
+        own_offer_no=serves.own_offer_no,
+        priority=body.priority,
+        sources=(),
+        carbon_max_mg_per_kwh=None,
+    )
+
+
+def booked_event(record: Reservation, index: int) -> Booked:
+    """What the host is told about a committed packet at one of its ends."""
+    body, granted, serves = record.core.body, record.granted[index], record.serves
+    initiator = record.toward_initiator is None
+    return Booked(
+        reservation=body.reservation,
+        index=index,
+        slot=record.slots[index],
+        peer=body.origin if initiator else body.initiator,
+        initiator=initiator,
+        direction=body.direction,
+        energy_j=granted.energy_j,
+        price_micro_per_kwh=granted.price_micro_per_kwh,
+        scarcity_micro_per_kwh=granted.scarcity_micro_per_kwh,
+        offer_no=body.offer_no,
+        trade_no=0 if serves is None else serves.trade_no,
+        own_offer_no=body.offer_no if serves is None else serves.own_offer_no or 0,
+        hops=0 if serves is None else serves.hops,
+    )
+
+
+def check_trade(trade: Trade, slot_s: int) -> None:
+    """Raise UsageError for a want that no HOLD can state."""
+    limits = (trade.price_limit_micro_per_kwh, trade.default_limit_micro_per_kwh or 0)
+    if trade.slot % slot_s:
+        raise UsageError(f"slot {trade.slot} of a want is not aligned; use a multiple of {slot_s} s")
+    if trade.energy_j < 0 or not 0 <= trade.priority <= PRIORITY_MAX:
+        raise UsageError("a want has energy of at least 0 J and a priority from 0 to 7")
+    if any(abs(limit) > PRICE_MOST for limit in limits):
+        raise UsageError(f"a price limit is beyond {PRICE_MOST} micro-units per kWh; give a nearer one")

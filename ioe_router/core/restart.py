@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ioe_router.core import durable_settlement as settled
+from ioe_router.core.deal import booked_event
 from ioe_router.core.durable import Fields, damaged
 from ioe_router.core.durable_reservation import ReservationReader, StoredReservation
 from ioe_router.core.effects import Persist, RecordKind
@@ -22,7 +23,6 @@ from ioe_router.core.events import BookingRestored
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.core.steps import KEPT_SLOTS
-from ioe_router.core.trade import booked_event
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import OperationalKey
 from ioe_router.model.envelope import Sealed

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.commit_path import CommitPath
-from ioe_router.core.deal import Deal, Market
+from ioe_router.core.deal import Deal, Market, booked_event, check_trade, unstated
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import Booked, HoldAnswered, TradeProgress, Unbooked
+from ioe_router.core.events import HoldAnswered, TradeProgress, Unbooked
 from ioe_router.core.gates import Phase, effective_band, phase_of
 from ioe_router.core.hold_path import HoldPath
-from ioe_router.core.hop import PRICE_MOST
 from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
@@ -29,7 +28,7 @@ from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Sealer
-from ioe_router.model.errors import ErrorCode, UsageError
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import RESERVATION_ID_BYTES, ReservationId
 from ioe_router.model.parameters import NO_BAND
 from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
@@ -39,7 +38,6 @@ from ioe_router.model.slot import Slot
 ROUNDS = 4  # plans per band and want
 STARTS = 16  # random starts inside a band
 SALT_BYTES = 8
-PRIORITY_MAX = 7
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
 
 
@@ -73,7 +71,7 @@ class TradeDesk:
 
     def trade(self, trade: Trade, now: Now, out: Outbox) -> None:
         """A new want, or other figures for an old one. UsageError: one that no HOLD can state."""
-        _check(trade, self._config.parameters.slot_s)
+        check_trade(trade, self._config.parameters.slot_s)
         deal = self._deals.get(trade.trade_no)
         if deal is None or deal.trade.slot != trade.slot:
             deal = self._deals[trade.trade_no] = Deal(trade)
@@ -183,7 +181,7 @@ class TradeDesk:
             return
         deal = self._deals.get(serves.trade_no)
         if deal is None or deal.trade.slot != record.last_slot:
-            deal = self._deals[serves.trade_no] = Deal(_unstated(record, serves), done=True)
+            deal = self._deals[serves.trade_no] = Deal(unstated(record, serves), done=True)
         self._by_reservation[record.key] = deal
         if record.state is ReservationState.COMMITTED:
             deal.covered_j += sum(record.expected_j(index) for index in record.accepted)
@@ -394,57 +392,9 @@ class TradeDesk:
         )
 
 
-def _unstated(record: Reservation, serves: Purpose) -> Trade:
-    """A want of which only what it has got is known: nothing more is wanted."""
-    body = record.core.body
-    return Trade(
-        trade_no=serves.trade_no,
-        slot=record.last_slot,
-        direction=body.direction,
-        energy_j=0,
-        price_limit_micro_per_kwh=body.price_limit_micro_per_kwh,
-        default_limit_micro_per_kwh=None,
-        own_offer_no=serves.own_offer_no,
-        priority=body.priority,
-        sources=(),
-        carbon_max_mg_per_kwh=None,
-    )
-
-
-def booked_event(record: Reservation, index: int) -> Booked:
-    """What the host is told about a committed packet at one of its ends."""
-    body, granted, serves = record.core.body, record.granted[index], record.serves
-    initiator = record.toward_initiator is None
-    return Booked(
-        reservation=body.reservation,
-        index=index,
-        slot=record.slots[index],
-        peer=body.origin if initiator else body.initiator,
-        initiator=initiator,
-        direction=body.direction,
-        energy_j=granted.energy_j,
-        price_micro_per_kwh=granted.price_micro_per_kwh,
-        scarcity_micro_per_kwh=granted.scarcity_micro_per_kwh,
-        offer_no=body.offer_no,
-        trade_no=0 if serves is None else serves.trade_no,
-        own_offer_no=body.offer_no if serves is None else serves.own_offer_no or 0,
-        hops=0 if serves is None else serves.hops,
-    )
-
-
 def _now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:
     """Whether a planned share can be had in this band at a price within its limit."""
     candidate = allocation.candidate
     return candidate.is_open(floor) and probe.affordable(
         candidate, allocation.energy_j, candidate.paid(floor)
     )
-
-
-def _check(trade: Trade, slot_s: int) -> None:
-    limits = (trade.price_limit_micro_per_kwh, trade.default_limit_micro_per_kwh or 0)
-    if trade.slot % slot_s:
-        raise UsageError(f"slot {trade.slot} of a want is not aligned; use a multiple of {slot_s} s")
-    if trade.energy_j < 0 or not 0 <= trade.priority <= PRIORITY_MAX:
-        raise UsageError("a want has energy of at least 0 J and a priority from 0 to 7")
-    if any(abs(limit) > PRICE_MOST for limit in limits):
-        raise UsageError(f"a price limit is beyond {PRICE_MOST} micro-units per kWh; give a nearer one")
