@@ -48,6 +48,7 @@ from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, object_id_of
+from ioe_router.model.proof import Equivocated
 from ioe_router.model.reservation import Hold, OutcomeQuery, Release
 from ioe_router.model.slot import Slot
 from ioe_router.view import RouterView, SlotView, slot_view_of, view_of
@@ -229,6 +230,8 @@ class Router:
         self._answer_fault(neighbor, envelope, error, out)
 
     def _fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
+        if isinstance(error, Equivocated):
+            self._parts.proofs.keep(error.proof, out)
         out.emit(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
 
     def _answer_fault(self, neighbor: NodeId, envelope: Envelope, error: PeerError, out: Outbox) -> None:

@@ -14,6 +14,7 @@ from ioe_router.core.settled import LossAccount
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.grid import OperatingEnvelope
 from ioe_router.model.ids import NodeId
+from ioe_router.model.proof import Proof
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Offer
 from ioe_router.model.settlement import ImbalanceRecord
@@ -34,6 +35,7 @@ class RouterView:
     imbalance_own: tuple[Sealed[ImbalanceRecord], ...]
     imbalance_held: tuple[Sealed[ImbalanceRecord], ...]
     envelopes: tuple[Sealed[OperatingEnvelope], ...]
+    proofs: tuple[Proof, ...]  # of equivocation
     counts: dict[str, int]
 
 
@@ -76,5 +78,6 @@ def view_of(parts: Parts, counts: dict[str, int]) -> RouterView:
         imbalance_own=tuple(own.record for own in parts.imbalance.own),
         imbalance_held=parts.imbalance.held,
         envelopes=tuple(envelopes.values()),
+        proofs=parts.proofs.all(),
         counts=counts,
     )

@@ -132,11 +132,11 @@ class Node:
 
     # ------------------------------------------------------------- life
 
-    async def start(self, epoch: int) -> int:
+    async def start(self, epoch: int, last_epoch: int | None = None) -> int:
         """Listen, hand the router its Started, and return the port. UsageError when the port is taken."""
         self.port = await self._server.start()
         self._failed = asyncio.get_running_loop().create_future()
-        self._runner.submit(Started(epoch=epoch))
+        self._runner.submit(Started(epoch=epoch, last_epoch=last_epoch))
         self._watch(self._runner.run())
         self._watch(self._refresh_leaf())
         return self.port

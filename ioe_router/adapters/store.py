@@ -110,6 +110,10 @@ class Store:
 
     # ------------------------------------------------------------- the rest
 
+    def last_epoch(self) -> int:
+        """The epoch of the latest start that this store knows of, 0 for none."""
+        return int.from_bytes(get_meta(self._connection, "epoch"))
+
     def next_epoch(self, utc_s: int) -> int:
         """An epoch above every earlier one, durable before it is returned.
 

@@ -18,6 +18,7 @@ from ioe_router.model.discovery import OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, node_id_of, object_id_of
+from ioe_router.model.proof import Equivocated, Proof
 
 FUTURE_TOLERANCE_S: Final = 60
 LIFETIME_MAX_S: Final = 90 * 86_400
@@ -109,12 +110,15 @@ class KeyRing:
     def _judge_serial(
         self, sealed: Sealed[OperationalKey], held: dict[bytes, Sealed[OperationalKey]]
     ) -> None:
-        highest = max((one.body.serial for one in held.values()), default=0)
+        latest = max(held.values(), key=lambda one: one.body.serial, default=None)
         serial = sealed.body.serial
-        if serial < highest:
-            raise PeerError(ErrorCode.STALE, f"a key with serial {serial}, after {highest}")
-        if serial == highest:
-            raise PeerError(ErrorCode.EQUIVOCATION, f"two certificates with serial {serial}")
+        if latest is None or serial > latest.body.serial:
+            return
+        if serial < latest.body.serial:
+            raise PeerError(ErrorCode.STALE, f"a key with serial {serial}, after {latest.body.serial}")
+        (node,) = sealed.signers
+        proof = Proof(node=node, epoch=0, first=latest.envelope, second=sealed.envelope)
+        raise Equivocated(f"two certificates with serial {serial}", proof)
 
     def _make_room(self, node: NodeId, now: Now) -> None:
         """Refuse what does not fit. Expired keys go first; each node's latest stays, for its serial."""

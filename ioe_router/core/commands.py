@@ -64,7 +64,7 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
 
 
 def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
-    parts.sessions.start(started.epoch)
+    parts.sessions.start(started.epoch, started.last_epoch)
     parts.routing.start(started.epoch, now)
     parts.zone.start(started.epoch, now)
     parts.slots.start(now, resumed=parts.restored)

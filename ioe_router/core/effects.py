@@ -42,7 +42,7 @@ class RecordKind(StrEnum):
     COUNTER = "counter"  # key: name of a count that must not run twice
     NEIGHBOR = "neighbor"  # key: node id; the highest epoch seen of it
     KEY = "key"  # key: operational key of another node; its certificate, for promises that it signed
-    PROOF = "proof"  # key: object id; evidence that somebody signed two contradicting statements
+    PROOF = "proof"  # key: hash of both; evidence that somebody signed two contradicting statements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import LinkId, NodeId, ReservationId
+from ioe_router.model.proof import Proof
 from ioe_router.model.routing import Direction, Offer
 from ioe_router.model.settlement import ImbalanceRecord
 from ioe_router.model.slot import Slot
@@ -205,11 +206,18 @@ class ImbalanceSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivocation:
-    """An origin signed two contents under one (epoch, seq): both envelopes are the proof."""
+    """A node signed two contents under one number; both envelopes prove it to anybody."""
 
-    origin: NodeId
-    first: bytes
-    second: bytes
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOutdated:
+    """A neighbour has seen a later start of this node than its store knows: promises since are missing."""
+
+    neighbor: NodeId
+    seen_epoch: int
+    last_epoch: int
 
 
 Event = (
@@ -233,4 +241,5 @@ Event = (
     | LinkSettled
     | ImbalanceSettled
     | Equivocation
+    | StoreOutdated
 )

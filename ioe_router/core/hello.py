@@ -82,12 +82,15 @@ def check_hello(config: RouterConfig, neighbor: NeighborConfig, sealed: Sealed[H
 def check_epochs(body: Hello, *, seen_epoch: int, own_epoch: int) -> None:
     """Neither side may be behind what the other has seen of it. PeerError STALE."""
     if body.epoch < seen_epoch:
-        raise PeerError(ErrorCode.STALE, f"epoch {body.epoch} is below {seen_epoch}, seen before")
+        raise PeerError(
+            ErrorCode.STALE,
+            f"epoch {body.epoch} is below {seen_epoch}, seen before; start it again with the clock set right",
+        )
     if body.last_seen_epoch > own_epoch:
         raise PeerError(
             ErrorCode.STALE,
             f"the neighbour has seen epoch {body.last_seen_epoch} of this node, now at {own_epoch}; "
-            "the journal is an old copy, start with a higher epoch",
+            "the store is an old copy: set the clock, put the newest store back and start again",
         )
 
 

@@ -17,9 +17,14 @@ from ioe_router.model.slot import Slot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """First input of a router's life; `epoch` is higher than at any earlier start."""
+    """First input of a router's life; `epoch` is higher than at any earlier start.
+
+    `last_epoch` is that of the latest start that the store knows of, 0 for none;
+    None where that is not known, so that an old copy of a store is not noticed.
+    """
 
     epoch: int
+    last_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId
+from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Flow, LinkState
 from ioe_router.model.slot import Slot
 
@@ -102,9 +103,15 @@ class LinkStates:
         body = sealed.body
         slot = Slot(body.slot_utc_s)
         known = self._table.get(body.link, {}).get(slot)
-        if known is not None and (body.epoch, body.seq) <= (known.body.epoch, known.body.seq):
+        if known is not None and (
+            known.object_id == sealed.object_id or (body.epoch, body.seq) < (known.body.epoch, known.body.seq)
+        ):
             return False
         self._check(sealed, now)
+        if known is not None and (body.epoch, body.seq) == (known.body.epoch, known.body.seq):
+            (keeper,) = sealed.signers
+            proof = Proof(node=keeper, epoch=body.epoch, first=known.envelope, second=sealed.envelope)
+            raise Equivocated("two states of a link bear the same epoch and sequence number", proof)
         if slot + self._slot_s <= now.utc_s:
             return False
         if known is None and self._count >= self._states_max:

@@ -6,8 +6,8 @@ its time nor the neighbour that it came from.  The highest pair seen is
 remembered until the version that carried it would have ended, also after a
 withdrawal, so that an old version cannot come back.
 
-Two contents under one (epoch, seq) prove that the origin equivocates.  Both
-envelopes are kept and told to the host, and nothing more is taken from that
+Two contents under one (epoch, seq) prove that the origin equivocates.  The
+refusal carries the proof (proofs.py), and nothing more is taken from that
 origin until it starts a new epoch.
 
 An offer is alive as long as at least one neighbour that tells a path to its
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from ioe_router.config import RouterConfig
-from ioe_router.core.events import Equivocation, OfferLost
+from ioe_router.core.events import OfferLost
 from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Target
@@ -31,6 +31,7 @@ from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ObjectId
+from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Direction, Offer, OfferRun, OfferWithdrawal
 
 OFFER_SLOTS_MAX: Final = 192
@@ -68,10 +69,9 @@ class OfferTable:
         self._records: dict[NodeId, dict[int, _Record]] = {}
         self._expiry: list[tuple[int, NodeId, int]] = []
         self._quarantined: dict[NodeId, int] = {}  # origin -> epoch in which it equivocated
-        self._proofs: list[tuple[Envelope, Envelope]] = []
 
     # ------------------------------------------------------------- receiving
-    def accept(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now, out: Outbox) -> OfferChange | None:
+    def accept(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now) -> OfferChange | None:
         """Take a version of an offer; None when nothing changes by it. PeerError: not acceptable."""
         body = sealed.body
         record = self._records.get(body.origin, {}).get(body.offer_no)
@@ -86,15 +86,15 @@ class OfferTable:
             self._check_room(body.origin)
             record = _Record((-1, 0), sealed.object_id, sealed.envelope, until_utc_s, None)
             self._records.setdefault(body.origin, {})[body.offer_no] = record
-        return self._replace(neighbor, sealed, record, until_utc_s, out)
+        return self._replace(neighbor, sealed, record, until_utc_s)
 
     def _replace(
-        self, neighbor: NodeId, sealed: Sealed[Offer], record: _Record, until_utc_s: int, out: Outbox
+        self, neighbor: NodeId, sealed: Sealed[Offer], record: _Record, until_utc_s: int
     ) -> OfferChange | None:
         body = sealed.body
         version = (body.epoch, body.seq)
         if version == record.version:
-            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope, out)
+            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope)
         if version < record.version:
             if record.heard:  # it will hear of the newer version on its own
                 record.heard[neighbor] = None
@@ -117,7 +117,7 @@ class OfferTable:
             raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
         version = (body.epoch, body.seq)
         if version == record.version:
-            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope, out)
+            self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope)
         if version < record.version:
             return None
         ended = record.offer if record.heard else None
@@ -152,15 +152,15 @@ class OfferTable:
         if known is not None and len(known) >= self._limits.offers_per_origin:
             raise PeerError(ErrorCode.LIMIT_REACHED, f"{len(known)} offers of this origin are known")
 
-    def _equivocated(
-        self, origin: NodeId, epoch: int, first: Envelope, second: Envelope, out: Outbox
-    ) -> NoReturn:
-        """Keep the proof and take nothing more of the origin's epoch; what it said first stays."""
-        self._quarantined[origin] = epoch
-        if len(self._proofs) < self._limits.origins:
-            self._proofs.append((first, second))
-        out.emit(Equivocation(origin=origin, first=first.signed, second=second.signed))
-        raise PeerError(ErrorCode.EQUIVOCATION, "the origin has signed two contents under one (epoch, seq)")
+    def _equivocated(self, origin: NodeId, epoch: int, first: Envelope, second: Envelope) -> NoReturn:
+        """Take nothing more of the origin's epoch; what it said first stays."""
+        self.quarantine(origin, epoch)
+        proof = Proof(node=origin, epoch=epoch, first=first, second=second)
+        raise Equivocated("the origin has signed two contents under one (epoch, seq)", proof)
+
+    def quarantine(self, origin: NodeId, epoch: int) -> None:
+        """Take nothing more of an origin that has equivocated, up to this epoch."""
+        self._quarantined[origin] = max(epoch, self._quarantined.get(origin, 0))
 
     # ------------------------------------------------------------- losing
     def unhear(self, neighbor: NodeId, target: Target, out: Outbox) -> tuple[Sealed[Offer], ...]:
@@ -237,10 +237,6 @@ class OfferTable:
             for record in records.values()
             if record.offer is not None and record.heard and record.offer.body.direction is direction
         )
-
-    def proofs(self) -> tuple[tuple[Envelope, Envelope], ...]:
-        """Pairs of envelopes that prove an equivocation each."""
-        return tuple(self._proofs)
 
 
 def _again(neighbor: NodeId, record: _Record) -> OfferChange | None:

@@ -30,6 +30,7 @@ from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.ports import Port, Ports, make_port
 from ioe_router.core.preemption import Preemption
 from ioe_router.core.promises import Promises
+from ioe_router.core.proofs import Proofs
 from ioe_router.core.quotas import Quotas
 from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.replace_desk import ReplaceDesk
@@ -76,6 +77,7 @@ class Parts:
         self.sealer = sealer
         self.evidence = Evidence(config, own_key)
         self.prerequisites = Prerequisites(self.evidence)
+        self.proofs = Proofs(self.evidence)
         post = self.prerequisites.send
         self.sessions = Sessions(config, sealer, entropy, self.evidence, self.prerequisites)
         self.routing = Routing(config, sealer, entropy, self.evidence, self.prerequisites)

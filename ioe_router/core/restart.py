@@ -60,8 +60,8 @@ def _restore_one(parts: Parts, kind: RecordKind, key: bytes, data: bytes, learn:
             _settlement(parts, key, data, now)
         case RecordKind.RESERVATION:
             _reservation(parts, key, data, now)
-        case _:
-            pass  # proofs are shown by whoever keeps them; nothing here relies on them
+        case RecordKind.PROOF:
+            parts.routing.quarantine(parts.proofs.restore(key, data))
 
 
 def oldest_slot(parts: Parts, now: Now) -> Slot:

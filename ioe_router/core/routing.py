@@ -28,9 +28,10 @@ from ioe_router.core.retention import HeardBefore, is_kept
 from ioe_router.core.rib import AdjRibIn, LocRib, OfferKey, ToldPath
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.discovery import Refresh, RefreshPhase, Retained
-from ioe_router.model.envelope import Envelope, Sealed, Sealer
+from ioe_router.model.envelope import ObjectType, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
+from ioe_router.model.proof import Proof
 from ioe_router.model.routing import (
     Direction,
     LinkState,
@@ -207,7 +208,7 @@ class Routing:
         body = sealed.body
         if not self._heard.has(neighbor, (body.origin, body.direction)):
             raise PeerError(ErrorCode.NO_PATH, "an offer comes after a path to its origin")
-        change = self._offers.accept(neighbor, sealed, now, out)
+        change = self._offers.accept(neighbor, sealed, now)
         self._stale_offers.get(neighbor, {}).pop(key_of(body), None)
         if change is not None:
             self._advertisement.offer_changed(change, now)
@@ -314,9 +315,10 @@ class Routing:
         """The latest state of a link in a slot."""
         return self._link_states.get(link, slot)
 
-    def equivocations(self) -> tuple[tuple[Envelope, Envelope], ...]:
-        """Pairs of envelopes that prove that their signer has equivocated."""
-        return self._offers.proofs()
+    def quarantine(self, proof: Proof) -> None:
+        """A proof was read back: if it is about offers, its origin stays out for that epoch."""
+        if proof.first.type in (ObjectType.OFFER, ObjectType.OFFER_WITHDRAWAL):
+            self._offers.quarantine(proof.node, proof.epoch)
 
 
 def _monotonic_ns(utc_s: int, now: Now) -> int:

@@ -23,7 +23,7 @@ from ioe_router.config import NeighborConfig, RouterConfig
 from ioe_router.core.durable import to_record
 from ioe_router.core.effects import RecordKind
 from ioe_router.core.entropy import EntropySource, jittered_ms
-from ioe_router.core.events import NeighborDown, NeighborUp
+from ioe_router.core.events import NeighborDown, NeighborUp, StoreOutdated
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.hello import (
     CLOCK_ERROR_MAX_MS,
@@ -118,12 +118,13 @@ class Sessions:
         self._evidence = evidence
         self._prerequisites = prerequisites
         self._epoch = 0
+        self._last_epoch: int | None = None
         self._sessions = {n.node: _Session(n) for n in config.neighbors}
 
     # ------------------------------------------------------------- handshake
-    def start(self, epoch: int) -> None:
-        """Set the epoch that HELLOs state."""
-        self._epoch = epoch
+    def start(self, epoch: int, last_epoch: int | None = None) -> None:
+        """Set the epoch that HELLOs state; `last_epoch` is that of the start before, as the store has it."""
+        self._epoch, self._last_epoch = epoch, last_epoch
 
     def restore_epoch(self, neighbor: NodeId, epoch: int) -> None:
         """The highest epoch of a neighbour that an earlier life of this node has seen."""
@@ -167,11 +168,18 @@ class Sessions:
         except PeerError as error:
             self.close(neighbor, error.code, error.detail, out)
             raise
+        self._compare_store(sealed.body, out)
         session.state = following
         session.peer_hello = sealed
         proof = session.proof()
         if proof is not None:
             self._prerequisites.send(neighbor, self._sealer.seal(proof).envelope, out)
+
+    def _compare_store(self, hello: Hello, out: Outbox) -> None:
+        """Tell the host when a neighbour remembers a start of this node that its store does not."""
+        seen = hello.last_seen_epoch
+        if self._last_epoch is not None and self._last_epoch < seen < self._epoch:
+            out.emit(StoreOutdated(neighbor=hello.node, seen_epoch=seen, last_epoch=self._last_epoch))
 
     def _adopt_link(self, session: _Session, now: Now) -> None:
         """Verify the attestation of the link now that both ends' keys are known."""

@@ -39,6 +39,7 @@ from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.grid import ConnectionLimit, EnvelopeLine, OperatingEnvelope, ZoneReport
 from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of
+from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.slot import Slot, slot_at
 
 ENVELOPE_SLOTS: Final = 192
@@ -330,7 +331,15 @@ class Zone:
                 raise PeerError(ErrorCode.WRONG_SIGNER, "the envelope of another root is still in force")
             return True
         if (body.epoch, body.seq) == (newest.epoch, newest.seq):
-            raise PeerError(ErrorCode.EQUIVOCATION, "two envelopes bear the same epoch and sequence number")
+            raise Equivocated(
+                "two envelopes bear the same epoch and sequence number",
+                Proof(
+                    node=body.root,
+                    epoch=body.epoch,
+                    first=self._envelopes[0].envelope,
+                    second=sealed.envelope,
+                ),
+            )
         if (body.epoch, body.seq) < (newest.epoch, newest.seq):
             raise PeerError(ErrorCode.STALE, "a newer operating envelope is known")
         return True

@@ -149,7 +149,8 @@ class _Daemon:
 
     async def _start(self, node: Node, health: Health | None, now: Now) -> None:
         try:
-            port = await node.start(self._store.next_epoch(now.utc_s))
+            last_epoch = self._store.last_epoch()
+            port = await node.start(self._store.next_epoch(now.utc_s), last_epoch)
         except UsageError as error:
             raise StartRefused(str(error)) from error
         for command in self._agent.start(now):

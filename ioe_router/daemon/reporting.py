@@ -16,12 +16,14 @@ import structlog
 
 from ioe_router.adapters.dialler import Trouble
 from ioe_router.core.events import (
+    Equivocation,
     Event,
     HoldAnswered,
     NeighborDown,
     OfferLearned,
     OfferLost,
     PeerFault,
+    StoreOutdated,
     TradeProgress,
 )
 from ioe_router.model.bech32m import node_text
@@ -31,6 +33,10 @@ from ioe_router.model.ids import NODE_ID_BYTES, NodeId
 
 _NODE_FIELDS: Final = frozenset({"neighbor", "peer", "origin", "failing_node", "node"})
 _CHATTER: Final = (OfferLearned, OfferLost, HoldAnswered, TradeProgress)
+_OLD_STORE: Final = (
+    "promises of this node are missing from its store:"
+    " stop it, put the newest copy of the store back and start again"
+)
 _REMEDIES: Final = {
     ErrorCode.CLOCK_UNSYNCED: "the two clocks differ by more than a minute; synchronise both machines",
     ErrorCode.PARAMETER_MISMATCH: "the [network] tables differ; agree on one",
@@ -38,6 +44,7 @@ _REMEDIES: Final = {
     ErrorCode.VERSION_MISMATCH: "no common protocol version; bring the older node up to date",
     ErrorCode.IDENTITY_MISMATCH: "the neighbour is not who it says; compare its node.pub",
     ErrorCode.KEY_EXPIRED: "an operational key has expired; its node must renew it",
+    ErrorCode.STALE: "a node was started from an old copy; set its clock and put its newest store back",
     ErrorCode.UNKNOWN_LINK: "the two ends hold different attestations of the link; exchange the file again",
 }
 
@@ -71,9 +78,11 @@ class Log:
         """A line about an event of the router."""
         name, fields = type(event).__name__, fields_of(event)
         remedy = _REMEDIES.get(event.code) if isinstance(event, NeighborDown | PeerFault) else None
+        if isinstance(event, StoreOutdated):
+            remedy = _OLD_STORE
         if remedy is not None:
             self._log.error(name, remedy=remedy, **fields)
-        elif isinstance(event, NeighborDown | PeerFault):
+        elif isinstance(event, NeighborDown | PeerFault | Equivocation):
             self._log.warning(name, **fields)
         elif isinstance(event, _CHATTER):
             self._log.debug(name, **fields)

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from ioe_router.config import Limits
-from ioe_router.core.events import Equivocation, OfferLost
+from ioe_router.core.events import OfferLost
 from ioe_router.core.evidence import Evidence
 from ioe_router.core.offers import OfferTable
 from ioe_router.core.outbox import Outbox
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
+from ioe_router.model.proof import Equivocated
 from ioe_router.model.routing import Direction, Firmness, Offer, OfferRun, OfferWithdrawal, SourceClass
 from tests.unit.core.plain_sealer import changed, node_named, sealed_by
 from tests.unit.core.routing_rig import SLOT_S, START_UTC_S, Net, Wire, config_of, offer, own_key
@@ -59,7 +60,7 @@ class Rig:
         """Take the offer with changes; whether a newer version was taken."""
         body = changed(BODY, changes)
         sealed = sealed_by(body, body.origin)
-        return self.table.accept(neighbor, sealed, now, self.out) is not None
+        return self.table.accept(neighbor, sealed, now) is not None
 
     def withdraw(self, seq: int, epoch: int = 1) -> bool:
         """Take a withdrawal; whether an offer ended by it."""
@@ -110,7 +111,7 @@ def test_nobody_else_signs_an_offer() -> None:
     """An offer or a withdrawal signed by another node than its origin is refused."""
     rig = Rig()
     with pytest.raises(PeerError, match="WRONG_SIGNER"):
-        rig.table.accept(A, sealed_by(BODY, node_named("p")), NOW, rig.out)
+        rig.table.accept(A, sealed_by(BODY, node_named("p")), NOW)
     rig.accept()
     body = OfferWithdrawal(origin=ORIGIN, offer_no=1, epoch=1, seq=9, issued_utc_s=START_UTC_S)
     with pytest.raises(PeerError, match="WRONG_SIGNER"):
@@ -128,17 +129,15 @@ def test_an_offer_ends_with_the_key_that_signed_it() -> None:
 
 
 def test_equivocation_is_kept_as_proof_and_stops_the_origin() -> None:
-    """Two contents under one number: both are kept, the first stays, later ones wait for a new epoch."""
+    """Two contents under one number: both are the proof, the first stays, others wait for a new epoch."""
     rig = Rig()
     rig.accept()
-    with pytest.raises(PeerError, match="EQUIVOCATION"):
+    with pytest.raises(Equivocated, match="EQUIVOCATION") as caught:
         rig.accept(energy_cap_j=1)
-    events = [w.event for w in rig.out.wishes if hasattr(w, "event")]
-    proof = next(e for e in events if isinstance(e, Equivocation))
-    assert proof.origin == ORIGIN
-    assert proof.first != proof.second
-    ((first, second),) = rig.table.proofs()
-    assert (first.signed, second.signed) == (proof.first, proof.second)
+    proof = caught.value.proof
+    assert (proof.node, proof.epoch) == (ORIGIN, 1)
+    assert proof.first == sealed_by(BODY, ORIGIN).envelope
+    assert proof.second == sealed_by(changed(BODY, {"energy_cap_j": 1}), ORIGIN).envelope
     refused: tuple[dict[str, Any], ...] = ({"seq": 6}, {"offer_no": 2})
     for later in refused:
         with pytest.raises(PeerError, match="EQUIVOCATION"):
