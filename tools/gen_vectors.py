@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 import vector_ed25519  # noqa: E402
 import vector_frames  # noqa: E402
+import vector_fsm  # noqa: E402
 import vector_loss  # noqa: E402
 import vector_objects  # noqa: E402
 import vector_wire  # noqa: E402
@@ -36,6 +37,10 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
     "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),
+    "reservation-fsm": (
+        "state and event of a reservation: next state or code, what is sent",
+        vector_fsm.reservation,
+    ),
     "loss-arith": ("losses, packets and prices on one link, in integers", vector_loss.arithmetic),
 }
 

@@ -22,6 +22,7 @@ from ioe_router.core import reservation_fsm, session_fsm  # noqa: E402
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError  # noqa: E402
 from ioe_router.model.reservation import ReservationState  # noqa: E402
 
+LEGEND = "What a node in transit sends (i, o: toward initiator, origin; s: to the sender)"
 UNKNOWN = "NEW"  # how the state without a record is called in prose
 
 
@@ -118,6 +119,21 @@ def _cell(machine: Machine, state: str, event: str) -> str:
     return "-" if code is None else f"`{code}`"
 
 
+def answer_table() -> str:
+    """State x event: what a node in transit sends on a reservation's event, and which way."""
+    events = tuple(reservation_fsm.ReservationEvent)
+    rows = ["| State | " + " | ".join(e.name for e in events) + " |", "|---" * (len(events) + 1) + "|"]
+    for state in ReservationState:
+        cells = [_answers(state, event) for event in events]
+        rows.append(f"| {_name(state)} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _answers(state: ReservationState, event: reservation_fsm.ReservationEvent) -> str:
+    told = reservation_fsm.answers(state, event)
+    return ", ".join(f"{one.kind} {one.toward.value[0]}" for one in told) or "-"
+
+
 def diagram(machine: Machine) -> str:
     """Mermaid text of the transitions that change the state."""
     lines = ["stateDiagram-v2", f"    [*] --> {machine.initial}"]
@@ -145,9 +161,13 @@ def page(machine: Machine) -> str:
 def render(root: Path, *, check: bool) -> list[str]:
     """Write (or compare) everything; return what differed."""
     machines: Iterable[tuple[str, Machine]] = (("reservation", reservation()), ("session", session()))
-    findings = update_parts(root / "SPEC.md", {"reservation-fsm": table(reservation())}, check=check)
+    parts = {"reservation-fsm": table(reservation()), "reservation-answers": answer_table()}
+    findings = update_parts(root / "SPEC.md", parts, check=check)
     for name, machine in machines:
-        findings += update_file(root / "docs" / "fsm" / f"{name}.md", page(machine), check=check)
+        text = page(machine)
+        if name == "reservation":
+            text += f"\n{LEGEND}:\n\n{answer_table()}\n"
+        findings += update_file(root / "docs" / "fsm" / f"{name}.md", text, check=check)
     return findings
 
 

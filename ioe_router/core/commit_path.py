@@ -81,8 +81,10 @@ class CommitPath:
         self._check_commit(record, neighbor, commit)
         if record.commit is not None:
             self._repeat_outcome(record, commit, out)
-        elif not allows(record.state, ReservationEvent.COMMIT):
+        elif record.state in ENDED:
             self._send_failed(neighbor, body, ErrorCode.HOLD_EXPIRED, out)
+        elif not allows(record.state, ReservationEvent.COMMIT):
+            record.advance(ReservationEvent.COMMIT, now)
         elif now.monotonic_ns >= record.deadline_ns or self._hop.gate_is_closed(record, now):
             code = ErrorCode.GATE_CLOSED if self._hop.gate_is_closed(record, now) else ErrorCode.HOLD_EXPIRED
             self.expire(record, now, out)
@@ -152,6 +154,8 @@ class CommitPath:
         leg = self._hop.from_origin_side(record, neighbor)
         if sealed.signers != (record.core.body.origin,):
             raise PeerError(ErrorCode.NOT_OWNER, "COMMITTED is not signed by the origin")
+        if not allows(record.state, ReservationEvent.COMMITTED):
+            record.advance(ReservationEvent.COMMITTED, now)
         if record.commit is None or body.commit != record.commit.object_id:
             raise PeerError(ErrorCode.CONFLICT, "COMMITTED answers another COMMIT")
         if record.state is not ReservationState.COMMITTED:
@@ -237,7 +241,8 @@ class CommitPath:
     def expire(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The hold time is over here; each node judges its own clock."""
         if record.state is ReservationState.HOLDING and record.toward_origin is not None:
-            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out)
+            expired = ReservationEvent.EXPIRE
+            self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out, event=expired)
             return
         record.advance(ReservationEvent.EXPIRE, now)
         self.end(record, ErrorCode.HOLD_EXPIRED, now, out)
@@ -259,7 +264,7 @@ class CommitPath:
             if leg is None or leg.port.neighbor != neighbor:
                 continue
             if record.state is ReservationState.HOLDING:
-                self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, now, out)
+                self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, now, out, event=ReservationEvent.LOST)
             elif record.state is ReservationState.HELD:
                 record.advance(ReservationEvent.LOST, now)
                 self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)

@@ -214,10 +214,16 @@ class Hop:
         )
 
     def refuse_near(
-        self, record: Reservation, code: ErrorCode, now: Now, out: Outbox, scope: Scope | None = None
+        self,
+        record: Reservation,
+        code: ErrorCode,
+        now: Now,
+        out: Outbox,
+        scope: Scope | None = None,
+        event: ReservationEvent = ReservationEvent.REFUSE,
     ) -> None:
-        """End the reservation here and say so toward the initiator."""
-        record.advance(ReservationEvent.REFUSE, now)
+        """End the reservation here because of `event` and say so toward the initiator."""
+        record.advance(event, now)
         items = tuple(record.refused.values())
         refuse = self.refusal(record.core.body, code, items, scope, record.retry_after_ms)
         self.drop_all(record)

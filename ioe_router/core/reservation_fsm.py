@@ -1,9 +1,9 @@
 """The reservation state machine as data (SPEC section 10).
 
 Every pair of state and event has an answer: a next state, or a refusal code.
-`advance` is the only way a state changes.  What is sent and booked on a
-transition is decided by the caller (reservation.py); the table decides only
-whether the event is allowed and where it leads.
+`advance` is the only way a state changes.  The table decides whether an event
+is allowed and where it leads; `answers` says what a node in transit then sends.
+What is booked is decided by the paths (hold, grant, commit, release, curtail).
 
     NEW --hold--> HOLDING --grant--> HELD --commit--> IN_DOUBT --committed--> COMMITTED
                      |                 |                  |                      |
@@ -12,6 +12,7 @@ whether the event is allowed and where it leads.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +34,22 @@ class ReservationEvent(StrEnum):
     LOST = "lost"  # the session towards the origin is gone
     CURTAIL = "curtail"  # a cut of committed packets
     SLOT_END = "slot_end"  # the last slot of the reservation is over
+
+
+class Toward(StrEnum):
+    """Where a node in transit sends what an event makes it say."""
+
+    INITIATOR = "initiator"
+    ORIGIN = "origin"
+    SENDER = "sender"  # of the object that is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One object that goes out because of an event: its type by name, and the way it takes."""
+
+    kind: str
+    toward: Toward
 
 
 E = ReservationEvent
@@ -96,17 +113,13 @@ TRANSITIONS: Final[dict[tuple[S, ReservationEvent], S | ErrorCode]] = {
     (S.COMMITTED, E.CURTAIL): S.COMMITTED,
     (S.COMMITTED, E.SLOT_END): S.COMMITTED,
 }
-for _ended, _commit_code in (
-    (S.FAILED, R.HOLD_EXPIRED),
-    (S.RELEASED, R.UNEXPECTED),
-    (S.EXPIRED, R.HOLD_EXPIRED),
-):
+for _ended in (S.FAILED, S.RELEASED, S.EXPIRED):
     TRANSITIONS.update(
         {
             (_ended, E.HOLD): R.CONFLICT,
             (_ended, E.GRANT): R.HOLD_EXPIRED,
             (_ended, E.REFUSE): _ended,
-            (_ended, E.COMMIT): _commit_code,
+            (_ended, E.COMMIT): R.HOLD_EXPIRED,
             (_ended, E.COMMITTED): R.UNEXPECTED,
             (_ended, E.FAILED): _ended,
             (_ended, E.RELEASE): _ended,
@@ -116,6 +129,48 @@ for _ended, _commit_code in (
             (_ended, E.SLOT_END): _ended,
         }
     )
+
+_TO_INITIATOR, _TO_ORIGIN, _TO_SENDER = Toward.INITIATOR, Toward.ORIGIN, Toward.SENDER
+_MOVES: Final[dict[tuple[S, ReservationEvent], tuple[Answer, ...]]] = {
+    (S.UNSPECIFIED, E.HOLD): (Answer("HOLD", _TO_ORIGIN),),
+    (S.HOLDING, E.GRANT): (Answer("GRANT", _TO_INITIATOR),),
+    (S.HOLDING, E.REFUSE): (Answer("REFUSE", _TO_INITIATOR),),
+    (S.HOLDING, E.FAILED): (Answer("FAILED", _TO_INITIATOR),),
+    (S.HOLDING, E.EXPIRE): (Answer("REFUSE", _TO_INITIATOR),),
+    (S.HOLDING, E.LOST): (Answer("REFUSE", _TO_INITIATOR),),
+    (S.HOLDING, E.SLOT_END): (Answer("REFUSE", _TO_INITIATOR),),
+    (S.HELD, E.REFUSE): (Answer("REFUSE", _TO_INITIATOR),),
+    (S.HELD, E.COMMIT): (Answer("COMMIT_HOP", _TO_ORIGIN),),
+    (S.HELD, E.FAILED): (Answer("FAILED", _TO_INITIATOR),),
+    (S.HELD, E.LOST): (Answer("FAILED", _TO_INITIATOR),),
+    (S.IN_DOUBT, E.COMMITTED): (Answer("COMMITTED", _TO_INITIATOR), Answer("RECEIPT", _TO_ORIGIN)),
+    (S.IN_DOUBT, E.FAILED): (Answer("FAILED", _TO_INITIATOR),),
+    (S.IN_DOUBT, E.SLOT_END): (Answer("FAILED", _TO_INITIATOR),),
+    (S.COMMITTED, E.COMMIT): (Answer("COMMITTED", _TO_INITIATOR),),
+    (S.COMMITTED, E.COMMITTED): (Answer("RECEIPT", _TO_ORIGIN),),
+    (S.COMMITTED, E.CURTAIL): (Answer("CURTAIL_HOP", _TO_INITIATOR),),
+}
+_OWN: Final = frozenset({E.EXPIRE, E.LOST, E.SLOT_END})  # of the node itself: nobody is answered
+
+
+def answers(state: S, event: ReservationEvent) -> tuple[Answer, ...]:
+    """What a node in transit says on an event; CURTAIL is one from the origin's side."""
+    outcome = TRANSITIONS[state, event]
+    if event is E.RELEASE:
+        told = (Answer("OUTCOME", _TO_INITIATOR),)
+        if isinstance(outcome, ErrorCode):
+            return (*told, Answer("FAULT", _TO_SENDER))
+        return told if outcome is state else (*told, Answer("RELEASE", _TO_ORIGIN))
+    if not isinstance(outcome, ErrorCode):
+        return _MOVES.get((state, event), ())
+    if event in _OWN:
+        return ()
+    if event is E.HOLD:
+        return (Answer("REFUSE", _TO_INITIATOR),)
+    if event is E.COMMIT and outcome is not R.UNEXPECTED:
+        return (Answer("FAILED", _TO_INITIATOR),)
+    return (Answer("FAULT", _TO_SENDER),)
+
 
 ENDED: Final = frozenset({S.FAILED, S.RELEASED, S.EXPIRED})
 TERMINAL: Final = ENDED | {S.COMMITTED}

@@ -21,12 +21,14 @@ from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import SMALL_ORDER_Y, Ed25519Signer, merkle_root, signature_input, verify
 from ioe_router.core.loss import Increment, LinkModel, amount_micro, price_after_link, price_before_link
 from ioe_router.core.paths import first_hash, next_hash
+from ioe_router.core.reservation_fsm import ReservationEvent, advance, answers
 from ioe_router.model.bech32m import node_text, parse_node
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LossModel
 from ioe_router.model.envelope import Envelope, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, link_id_of, node_id_of
+from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Flow
 
 FOLDER = Path(gen_vectors.TARGET)
@@ -180,6 +182,13 @@ def _search(model: LinkModel, inputs: Json, net_j: int, flow: Flow) -> Json:
     return {"flow_j": found.flow_j, "sent_j": found.sent_j, "received_j": found.received_j}
 
 
+def _fsm(inputs: Json) -> Json:
+    """The table itself; `tests/simulation/test_reservation_cells.py` asks a router."""
+    state, event = ReservationState[inputs["state"]], ReservationEvent[inputs["event"]]
+    sent = [{"object": one.kind, "toward": one.toward.value} for one in answers(state, event)]
+    return {"next_state": advance(state, event).name, "sent": sent}
+
+
 RUNNERS: dict[str, Callable[[Json], Json]] = {
     "identity": _identity,
     "signature-input": _signature_input,
@@ -189,4 +198,5 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "frame": _frame,
     "malformed": _malformed,
     "loss-arith": _loss,
+    "reservation-fsm": _fsm,
 }
