@@ -53,7 +53,12 @@ def extendable(path: Path, neighbor: NodeId, links_max: int) -> bool:
 
 
 def best_paths(paths: Iterable[Path], count: int) -> tuple[Path, ...]:
-    """The best `count` of ranked paths; of nearly equal ones, each first hop once before any twice."""
+    """The best `count` of ranked paths, the widest among them.
+
+    Of nearly equal ones each first hop comes once before any comes twice.  The
+    best paths may all lead through the same narrow links; the widest one is
+    there when those are full.
+    """
     ranked = tuple(paths)
     if len(ranked) <= count:
         return ranked
@@ -62,10 +67,13 @@ def best_paths(paths: Iterable[Path], count: int) -> tuple[Path, ...]:
     for path in ranked:
         if path.rank <= near:
             hops.setdefault(path.neighbor, path)
-    chosen = tuple(hops.values())[:count]
+    chosen = list(hops.values())[:count]
     rest = (path for path in ranked if path not in chosen)
-    filled = (*chosen, *(path for path, _ in zip(rest, range(count - len(chosen)), strict=False)))
-    return tuple(sorted(filled, key=lambda path: path.order))
+    chosen.extend(path for path, _ in zip(rest, range(count - len(chosen)), strict=False))
+    widest = max(path.width_va for path in ranked)
+    if count > 1 and all(path.width_va < widest for path in chosen):
+        chosen[-1] = next(path for path in ranked if path.width_va == widest)
+    return tuple(sorted(chosen, key=lambda path: path.order))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

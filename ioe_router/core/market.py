@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.deal import OfferKey, Source
+from ioe_router.core.export import best_paths
 from ioe_router.core.hold_path import Onward
 from ioe_router.core.inputs import Trade
 from ioe_router.core.loss import LinkModel, signed
@@ -57,10 +58,16 @@ class RibMarket:
                     limit_micro_per_kwh=limit,
                     available_j=run.energy_j,
                 )
-                for path in self._routing.paths_to(offer.origin, offer.direction)[:PATHS_TRIED]
-                if (offer.origin, offer.offer_no, path.hash) not in excluded
+                for path in self._paths(offer, excluded)
             )
         return found
+
+    def _paths(self, offer: Offer, excluded: set[Source]) -> tuple[Path, ...]:
+        """The paths to try now: without those on which a link was full a moment ago."""
+        paths = self._routing.paths_to(offer.origin, offer.direction)
+        if excluded:
+            paths = tuple(p for p in paths if (offer.origin, offer.offer_no, p.hash) not in excluded)
+        return best_paths(paths, PATHS_TRIED)
 
     def _limit(self, trade: Trade, offer: Offer) -> int | None:
         """The price limit that holds for an offer, None when the want's policy leaves it out."""

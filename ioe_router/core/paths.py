@@ -64,6 +64,7 @@ class Path:
     nodes: tuple[NodeId, ...]  # origin first, neighbor last, without the holder
     links: tuple[PathLink, ...]
     rank: int
+    width_va: int  # the smallest rating on the way, in the sense of the path's energy
     not_after_utc_s: int
     entries: tuple[Envelope, ...]
 
@@ -179,6 +180,7 @@ class PathChecker:
         entry = sealed.body
         previous = self._check_chain(path, sealed)
         link, added_rank = self._link_of(sealed)
+        width_va = rating_va(link.attestation, link.flow)
         before = path.nodes if path is not None else ()
         return Path(
             hash=next_hash(previous, envelope.signed),
@@ -189,6 +191,7 @@ class PathChecker:
             nodes=(*before, entry.node),
             links=(*(path.links if path is not None else ()), link),
             rank=(path.rank if path is not None else 0) + added_rank,
+            width_va=min(width_va, path.width_va) if path is not None else width_va,
             not_after_utc_s=min(entry.not_after_utc_s, path.not_after_utc_s if path is not None else 1 << 62),
             entries=(*(path.entries if path is not None else ()), envelope),
         )

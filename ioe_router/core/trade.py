@@ -36,7 +36,9 @@ from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
 ROUNDS = 4  # plans per band and want
+REPAIR_ROUNDS = 12  # and after the bands, when what is left over is small and hard to find
 STARTS = 16  # random starts inside a band
+PAUSE_STARTS = 4  # longest pause between two plans of a want
 SALT_BYTES = 8
 PROBE_J = 3_600  # 1 Wh: small enough to feel no loss of its own
 
@@ -94,10 +96,8 @@ class TradeDesk:
         elif phase is Phase.SWEEPS:
             deal.next_ns = self._at_utc(slot - parameters.timetable.correction_s, now)
         elif phase >= Phase.REPAIR:
-            if deal.band != NO_BAND:
-                deal.next_ns = now.monotonic_ns
-            elif deal.rounds < ROUNDS:
-                deal.next_ns = now.monotonic_ns + self._start_ns()
+            if deal.band != NO_BAND or deal.rounds < REPAIR_ROUNDS:
+                deal.next_ns = now.monotonic_ns + self._pause_ns()
             else:
                 self._finish(deal, ErrorCode.NO_OFFER, out)
         else:
@@ -107,9 +107,7 @@ class TradeDesk:
         parameters, slot = self._config.parameters, deal.trade.slot
         present = parameters.band_at(slot, now.utc_s)
         if phase is Phase.BANDS and present == deal.band and 0 < deal.rounds < ROUNDS:
-            deal.next_ns = (
-                now.monotonic_ns + self._start_ns()
-            )  # link state tells by then what stood in the way
+            deal.next_ns = now.monotonic_ns + self._pause_ns()
             return
         first = 0 if present is None else present
         band = self._first_useful_band(deal, max(first, deal.band + 1))
@@ -146,6 +144,10 @@ class TradeDesk:
 
     def _jitter_ns(self) -> int:
         return self._entropy.token(1)[0] % STARTS * self._start_ns()
+
+    def _pause_ns(self) -> int:
+        """Until the next plan: by then link state tells what stood in the way; not all buyers ask at once."""
+        return (1 + self._entropy.token(1)[0] % PAUSE_STARTS) * self._start_ns()
 
     def _start_ns(self) -> int:
         return self._config.parameters.timetable.band_s * MS_PER_S * NS_PER_MS // STARTS
@@ -202,7 +204,7 @@ class TradeDesk:
             self._hold(deal, allocation, band, now, out)
         deal.asking = False
         if not deal.pending:
-            deal.rounds = ROUNDS
+            deal.rounds = REPAIR_ROUNDS  # nothing to ask for: over in this band
             self._schedule(deal, now, out)
 
     def _plan(self, deal: Deal, band: int) -> list[Allocation]:
@@ -215,7 +217,8 @@ class TradeDesk:
         candidates = self._market.candidates(deal.trade, deal.excluded, deal.spent)
         probe = self._market.plan(deal.trade.slot, candidates)
         floor = self._config.parameters.floor_of(band)
-        plan = self._market.plan(deal.trade.slot, candidates, self._entropy.token(SALT_BYTES))
+        salt = self._entropy.token(SALT_BYTES)
+        plan = self._market.plan(deal.trade.slot, candidates, salt, hopeful=band == NO_BAND)
         return [a for a in plan.search(need_j) if _now(a, floor, probe)]
 
     def _own_free_j(self, deal: Deal) -> int:

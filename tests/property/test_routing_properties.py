@@ -36,8 +36,8 @@ steps = st.lists(
 )
 
 
-def path(rank: int, hops: int, seed: int) -> Path:
-    """A path that is nothing but its place in the order."""
+def path(rank: int, hops: int, seed: int, width_va: int = 1) -> Path:
+    """A path that is nothing but its place in the order and its width."""
     origin, neighbor = NodeId(b"o" * 32), NodeId(bytes([seed % 3]) * 32)
     return Path(
         hash=PathHash(seed.to_bytes(32)),
@@ -48,13 +48,14 @@ def path(rank: int, hops: int, seed: int) -> Path:
         nodes=(origin,) * hops,
         links=(),
         rank=rank,
+        width_va=width_va,
         not_after_utc_s=1,
         entries=(),
     )
 
 
 paths = st.lists(
-    st.builds(path, st.integers(0, 5), st.integers(1, 3), st.integers(0, 1000)),
+    st.builds(path, st.integers(0, 5), st.integers(1, 3), st.integers(0, 1000), st.integers(1, 4)),
     unique_by=lambda p: p.hash,
     max_size=12,
 )
@@ -76,6 +77,8 @@ def test_the_order_of_paths_is_total(found: list[Path], data: st.DataObject) -> 
         assert len(chosen) == min(count, len(found))
         assert len({p.hash for p in chosen}) == len(chosen)
         assert not chosen or chosen[0] == one.to(target)[0]
+        if count > 1 and found:
+            assert max(p.width_va for p in chosen) == max(p.width_va for p in found)
 
 
 def lived(edges: list[tuple[tuple[str, str], int]], script: list[tuple[object, ...]]) -> Net:
