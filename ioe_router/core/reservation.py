@@ -14,10 +14,11 @@ from ioe_router.config import RouterConfig
 from ioe_router.core.cuts import Cut
 from ioe_router.core.legs import Leg
 from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
-from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.parameters import SETTLEMENT_SLOTS
 from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
 from ioe_router.model.slot import Slot
 
@@ -141,7 +142,8 @@ class ReservationTable:
 
     def __init__(self, config: RouterConfig) -> None:
         """An empty table with the limits of the configuration."""
-        self._kept_ns = config.timers.outcome_kept_s * 1000 * NS_PER_MS
+        window_s = SETTLEMENT_SLOTS * config.parameters.slot_s
+        self._kept_ns = max(config.timers.outcome_kept_s, 2 * window_s) * MS_PER_S * NS_PER_MS
         self._records: dict[ReservationKey, Reservation] = {}
         self._open: dict[ReservationKey, Reservation] = {}
         self._changed: dict[ReservationKey, Reservation] = {}

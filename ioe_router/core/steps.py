@@ -15,9 +15,10 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.slots import Step
 from ioe_router.model.clock import Now
+from ioe_router.model.parameters import SETTLEMENT_SLOTS
 from ioe_router.model.slot import Slot
 
-KEPT_SLOTS = 16
+KEPT_SLOTS = SETTLEMENT_SLOTS
 
 
 def take_steps(parts: Parts, now: Now, out: Outbox) -> None:

@@ -20,6 +20,7 @@ NO_BAND: Final = 255  # a HOLD outside the bands (repair, loss correction)
 BANDS_MAX: Final = 12
 NETWORK_ID_MAX: Final = 64
 PRIORITY_MAX: Final = 7
+SETTLEMENT_SLOTS: Final = 16  # settlement window: how long records of a slot are taken
 GRACE_MAX_S: Final = 300
 
 
