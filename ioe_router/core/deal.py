@@ -8,7 +8,7 @@ from typing import Protocol
 from ioe_router.core.events import Booked
 from ioe_router.core.hop import PRICE_MOST
 from ioe_router.core.inputs import Trade
-from ioe_router.core.planner import Candidate, Plan
+from ioe_router.core.planner import Allocation, Candidate, Plan
 from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId, PathHash
@@ -107,3 +107,11 @@ def check_trade(trade: Trade, slot_s: int) -> None:
         raise UsageError("a want has energy of at least 0 J and a priority from 0 to 7")
     if any(abs(limit) > PRICE_MOST for limit in limits):
         raise UsageError(f"a price limit is beyond {PRICE_MOST} micro-units per kWh; give a nearer one")
+
+
+def open_now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:
+    """Whether a planned share can be had in this band at a price within its limit."""
+    candidate = allocation.candidate
+    return candidate.is_open(floor) and probe.affordable(
+        candidate, allocation.energy_j, candidate.paid(floor)
+    )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.commit_path import CommitPath
-from ioe_router.core.deal import Deal, Market, booked_event, check_trade, unstated
+from ioe_router.core.deal import Deal, Market, booked_event, check_trade, open_now, unstated
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import HoldAnswered, TradeProgress, Unbooked
 from ioe_router.core.gates import Phase, effective_band, phase_of
@@ -219,7 +219,7 @@ class TradeDesk:
         floor = self._config.parameters.floor_of(band)
         salt = self._entropy.token(SALT_BYTES)
         plan = self._market.plan(deal.trade.slot, candidates, salt, hopeful=band == NO_BAND)
-        return [a for a in plan.search(need_j) if _now(a, floor, probe)]
+        return [a for a in plan.search(need_j) if open_now(a, floor, probe)]
 
     def _own_free_j(self, deal: Deal) -> int:
         offer = None if deal.trade.own_offer_no is None else self._own.get(deal.trade.own_offer_no)
@@ -393,11 +393,3 @@ class TradeDesk:
                 reason=code,
             )
         )
-
-
-def _now(allocation: Allocation, floor: int | None, probe: Plan) -> bool:
-    """Whether a planned share can be had in this band at a price within its limit."""
-    candidate = allocation.candidate
-    return candidate.is_open(floor) and probe.affordable(
-        candidate, allocation.energy_j, candidate.paid(floor)
-    )
