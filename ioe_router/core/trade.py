@@ -23,7 +23,7 @@ from ioe_router.core.hold_path import HoldPath
 from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
-from ioe_router.core.planner import Allocation, Plan
+from ioe_router.core.planner import Allocation
 from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
