@@ -167,6 +167,7 @@ class Hop:
             self.origin.give_back(record, (index,))
             if record.toward_initiator is not None:
                 self.legs.withdraw(record.toward_initiator, slot, index)
+        self.replacements.part(record)
 
     def withdraw_far(self, record: Reservation) -> None:
         """Free the link toward the origin."""
