@@ -1,4 +1,4 @@
-"""The deterministic simulator: what it repeats, what it injects, what it says when something does not hold."""
+"""The deterministic simulator: what it repeats, what it injects, what it says when a check fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ioe_router.core.legs import LegBook
 from ioe_router.model.errors import UsageError
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.run import Plan, run, run_seed
@@ -23,7 +24,7 @@ print(run_seed({seed}, {scenario!r}, {faults!r}, 2, events=40).digest)
 def _digest_elsewhere(hash_seed: str, seed: int, scenario: str, faults: str) -> str:
     code = _DIGEST.format(seed=seed, scenario=scenario, faults=faults)
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
@@ -79,8 +80,6 @@ def test_impossible_runs_are_refused_in_one_sentence(
 
 def test_a_failing_run_says_the_command_that_repeats_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Capacity that a bug does not give back is found, in one line with the command."""
-    from ioe_router.core.legs import LegBook  # noqa: PLC0415 - patched here only
-
     monkeypatch.setattr(LegBook, "withdraw", lambda *_: None)
     with pytest.raises(CheckFailed) as failure:
         run_seed(1, "random12", "none", 2)
