@@ -21,7 +21,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt
+        proto proto-check vectors fsm lock clean sim hunt hunt-kill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ sim: $(READY) ## simulate a community with faults (SEED=7 N=20 SIM_ARGS="feeder3
 
 hunt: $(READY) ## run thousands of seeds; goes on where it stopped (HUNT_ARGS="--seeds 500 --file FILE")
 	@$(PY) tools/hunt.py $(HUNT_ARGS)
+
+hunt-kill: $(READY) ## kill real daemons a hundred times while they trade
+	@for round in 1 2 3 4; do IOE_KILLS=25 $(PY) -m pytest -q tests/e2e/test_kill9.py || exit 1; done
 
 test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
 	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
