@@ -333,9 +333,12 @@ def test_epochs_of_neighbours_are_remembered() -> None:
 
 
 def test_records_are_dropped_when_their_retention_is_over() -> None:
-    """Hours after the slot nothing of it is left in any store."""
+    """Once the outcome retention is over nothing of the slot is left in any store."""
     sim = committed(line())
-    sim.at(-SLOT_S * 30)
+    kept_s = sim.router("b")._config.timers.outcome_kept_s
+    sim.at(-kept_s + 2 * SLOT_S)
+    assert len(stored(sim, "b")) == 1
+    sim.at(-kept_s - 2 * SLOT_S)
     assert [stored(sim, name) for name in "abc"] == [[]] * 3
     kinds = {kind for kind, _ in sim.wire.nodes[sim.node("b")].store}
     assert RecordKind.RESERVATION not in kinds
