@@ -98,6 +98,8 @@ class Dialler:
         self._on_trouble = on_trouble
         self._wall_utc_s = wall_utc_s
         self._channel: grpc.aio.Channel | None = None
+        self._call: Call | None = None
+        self._abandoned = False
         self._failures = 0
         self._trouble_since: tuple[ErrorCode, float] | None = None
         table.diallers[peer.node] = self
@@ -106,6 +108,12 @@ class Dialler:
     def opening(self) -> bool:
         """Whether the connection stands but the neighbour has not yet taken the stream."""
         return self._channel is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY
+
+    def abandon(self) -> None:
+        """The neighbour's own stream was taken: drop the attempt that is being made, if any."""
+        if self._call is not None:
+            self._abandoned = True
+            self._call.cancel()
 
     async def run(self) -> None:
         """Dial whenever there is no live stream, until the table is closing."""
@@ -143,16 +151,20 @@ class Dialler:
 
     async def _open(self, channel: grpc.aio.Channel, call: Call, leaf: Leaf) -> bool:
         """Wait for the neighbour to take the stream; False when it did not or came to us meanwhile."""
-        self._channel = channel
+        self._channel, self._call, self._abandoned = channel, call, False
         try:
             await _until_accepted(call)
+        except asyncio.CancelledError:
+            if self._abandoned:
+                return False
+            raise
         except grpc.aio.AioRpcError as error:
             if self._wanted():
                 self._failures += 1
                 self._report(await self._explain(error, leaf))
             return False
         finally:
-            self._channel = None
+            self._channel = self._call = None
         self._trouble_since = None
         return self._wanted()
 

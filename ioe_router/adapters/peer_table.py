@@ -1,13 +1,4 @@
-"""Which neighbour has a live stream, and which of two streams survives (SPEC section 5).
-
-One stream per pair of neighbours:
-
-- a second stream of a neighbour whose first still lives is refused with
-  DUPLICATE_IDENTITY; the first is declared dead by its keepalive, not by the
-  appearance of another;
-- when both sides dial at once, the stream of the lower node id survives: that
-  side refuses the other's with CONFLICT, the other drops its own attempt.
-"""
+"""Which neighbour has a live stream (SPEC section 5); which of two survives is decided by core/streams.py."""
 
 from __future__ import annotations
 
@@ -18,6 +9,7 @@ from typing import Protocol
 
 from ioe_router.adapters.peer_stream import Ended, Inbox, PeerStream, Traffic, Wire
 from ioe_router.core.inputs import SessionDown, SessionUp
+from ioe_router.core.streams import refusal
 from ioe_router.model.bech32m import node_short
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
@@ -29,6 +21,10 @@ class Opening(Protocol):
     @property
     def opening(self) -> bool:
         """Whether a stream to the neighbour is being opened at this moment."""
+        ...
+
+    def abandon(self) -> None:
+        """The neighbour has come to us: give the attempt up, if one is being made."""
         ...
 
 
@@ -59,17 +55,17 @@ class PeerTable:
         """Why an incoming stream of the neighbour may not stand, or None when it may."""
         if self.closing:
             return self._refuse(ErrorCode.SHUTTING_DOWN, "this node is shutting down; dial again later")
-        if self.is_live(neighbor):
+        dialler = self.diallers.get(neighbor)
+        is_out = dialler is not None and dialler.opening
+        code = refusal(self.node, neighbor, stands=self.is_live(neighbor), dial_is_out=is_out)
+        if code is ErrorCode.DUPLICATE_IDENTITY:
             reason = (
                 f"a session with {node_short(neighbor)} is up already; "
                 "if that one is dead it will be given up soon, else stop the second node with this identity"
             )
-            return self._refuse(ErrorCode.DUPLICATE_IDENTITY, reason)
-        dialler = self.diallers.get(neighbor)
-        if dialler is not None and dialler.opening and self.node < neighbor:
-            return self._refuse(
-                ErrorCode.CONFLICT, "both dialled at once; the stream of the lower node id stands"
-            )
+            return self._refuse(code, reason)
+        if code is not None:
+            return self._refuse(code, "both dialled at once; the stream of the lower node id stands")
         return None
 
     def _refuse(self, code: ErrorCode, reason: str) -> Ended:
@@ -82,6 +78,8 @@ class PeerTable:
             neighbor=neighbor, dialer=dialer, wire=wire, inbox=self._inbox, total=self.totals[neighbor]
         )
         self._streams[neighbor] = stream
+        if not dialer and (own := self.diallers.get(neighbor)) is not None:
+            own.abandon()
         self._free[neighbor].clear()
         self._inbox.submit(SessionUp(neighbor=neighbor, dialer=dialer))
         ended = Ended(ErrorCode.SHUTTING_DOWN, "this node is shutting down")

@@ -25,6 +25,7 @@ FEATURES: Final = RESUME  # what this implementation understands
 REQUIRED_FEATURES: Final = 0x5555_5555_5555_5555  # even bits
 CLOCK_ERROR_MAX_MS: Final = 60_000
 NONCE_BYTES: Final = 32
+CLOSE_TEXT_BYTES: Final = 128
 
 _COUNTERPART: Final = {
     Role.SIBLING: Role.SIBLING,
@@ -120,3 +121,8 @@ def _check_terms(body: Hello, network_id: str, parameters: bytes, neighbor: Neig
         raise PeerError(
             ErrorCode.OUT_OF_BOUNDS, f"the nonce has {len(body.nonce)} bytes instead of {NONCE_BYTES}"
         )
+
+
+def close_text(text: str) -> str:
+    """`text` cut to what a Close may carry."""
+    return text.encode()[:CLOSE_TEXT_BYTES].decode(errors="ignore")

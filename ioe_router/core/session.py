@@ -16,10 +16,9 @@ why; the shell may dial again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from ioe_router.config import NeighborConfig, RouterConfig
+from ioe_router.config import RouterConfig
 from ioe_router.core.durable import to_record
 from ioe_router.core.effects import RecordKind
 from ioe_router.core.entropy import EntropySource, jittered_ms
@@ -31,9 +30,11 @@ from ioe_router.core.hello import (
     RESUME,
     check_epochs,
     check_hello,
+    close_text,
     own_hello,
-    session_id_of,
 )
+from ioe_router.core.liveness import SILENT, UNHEARD
+from ioe_router.core.neighbor_session import NeighborSession, proof_problem
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.session_fsm import SessionEvent, SessionState, advance
 from ioe_router.model.clock import MS_PER_S, Now
@@ -48,56 +49,7 @@ from ioe_router.model.envelope import Frame, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
 
-CLOSE_TEXT_BYTES: Final = 128
 _KEY_EXPIRED: Final = "the neighbour's operational key has expired; renew it there"
-
-
-@dataclass(slots=True)
-class _Session:
-    """One neighbour; everything but `seen_epoch` starts anew with each transport."""
-
-    neighbor: NeighborConfig
-    state: SessionState = SessionState.IDLE
-    dialer: bool = False
-    hello: Sealed[Hello] | None = None
-    peer_hello: Sealed[Hello] | None = None
-    sent_seq: int = 0
-    received_seq: int = 0
-    handshake_until_ns: int = 0
-    check_at_ns: int = 0  # next sign of life, or the end of the neighbour's key
-    silent_at_seq: int = 0  # nothing was sent since the last check if `sent_seq` still is this
-    proved: bool = False
-    seen_epoch: int = 0
-    closed: tuple[ErrorCode, str] | None = None
-    restart_s: int = 0  # announced by the neighbour's Close
-
-    def reset(self) -> None:
-        """Forget the transport that has gone."""
-        self.hello = self.peer_hello = self.closed = None
-        self.sent_seq = self.received_seq = self.silent_at_seq = self.restart_s = 0
-        self.proved = False
-
-    def proof(self) -> SessionProof | None:
-        """What both sides have to prove, once both HELLOs are known."""
-        if self.hello is None or self.peer_hello is None:
-            return None
-        mine, theirs = self.hello.object_id, self.peer_hello.object_id
-        dialer, listener = (mine, theirs) if self.dialer else (theirs, mine)
-        return SessionProof(dialer_hello=dialer, listener_hello=listener)
-
-    def in_effect(self, feature: int) -> bool:
-        """Whether both HELLOs set a feature bit."""
-        mine, theirs = self.hello, self.peer_hello
-        return (
-            mine is not None
-            and theirs is not None
-            and bool(mine.body.features & theirs.body.features & feature)
-        )
-
-    def session_id(self) -> bytes:
-        """The session id, empty while only one HELLO is known."""
-        proof = self.proof()
-        return b"" if proof is None else session_id_of(proof.dialer_hello, proof.listener_hello)
 
 
 class Sessions:
@@ -119,7 +71,7 @@ class Sessions:
         self._prerequisites = prerequisites
         self._epoch = 0
         self._last_epoch: int | None = None
-        self._sessions = {n.node: _Session(n) for n in config.neighbors}
+        self._sessions = {n.node: NeighborSession(n) for n in config.neighbors}
 
     # ------------------------------------------------------------- handshake
     def start(self, epoch: int, last_epoch: int | None = None) -> None:
@@ -181,7 +133,7 @@ class Sessions:
         if self._last_epoch is not None and self._last_epoch < seen < self._epoch:
             out.emit(StoreOutdated(neighbor=hello.node, seen_epoch=seen, last_epoch=self._last_epoch))
 
-    def _adopt_link(self, session: _Session, now: Now) -> None:
+    def _adopt_link(self, session: NeighborSession, now: Now) -> None:
         """Verify the attestation of the link now that both ends' keys are known."""
         neighbor = session.neighbor
         if self._evidence.own_link(neighbor.node) is None:
@@ -199,17 +151,18 @@ class Sessions:
         """Check the neighbour's proof; the session is then ESTABLISHED. PeerError: refused and closed."""
         session = self._session(neighbor)
         following = advance(session.state, SessionEvent.PROOF)
-        problem = _proof_problem(session, sealed)
+        problem = proof_problem(session, sealed)
         if problem is not None:
             self.close(neighbor, problem.code, problem.detail, out)
             raise problem
         session.state, session.proved = following, True
         if session.peer_hello is not None:
             self._note_epoch(session, session.peer_hello.body.epoch, out)
+        session.liveness.begin(session.received_seq, session.sent_seq, now)
         self._arm(session, now)
         out.emit(NeighborUp(neighbor=neighbor))
 
-    def _note_epoch(self, session: _Session, epoch: int, out: Outbox) -> None:
+    def _note_epoch(self, session: NeighborSession, epoch: int, out: Outbox) -> None:
         """Remember the highest epoch of a neighbour beyond our own restart."""
         if epoch > session.seen_epoch:
             out.persist(RecordKind.NEIGHBOR, session.neighbor.node, to_record({"epoch": epoch}))
@@ -223,7 +176,9 @@ class Sessions:
             return
         session.state = advance(session.state, SessionEvent.CLOSE)
         session.closed = (code, text)
-        body = Close(code=code, text=_short(text), restart_s=restart_s if session.in_effect(RESUME) else 0)
+        body = Close(
+            code=code, text=close_text(text), restart_s=restart_s if session.in_effect(RESUME) else 0
+        )
         self._prerequisites.send(neighbor, self._sealer.seal(body).envelope, out)
         out.close(neighbor, code, text)
 
@@ -302,6 +257,8 @@ class Sessions:
             text = "the clocks have drifted apart by more than 60 s; synchronise them"
             self.close(neighbor, ErrorCode.CLOCK_UNSYNCED, text, out)
             raise PeerError(ErrorCode.CLOCK_UNSYNCED, text)
+        if not session.liveness.is_heard(sealed.body.received_seq, session.sent_seq, now):
+            self.close(neighbor, ErrorCode.KEEPALIVE_TIMEOUT, UNHEARD, out)
 
     def deadline_ns(self) -> int | None:
         """The next handshake or keepalive deadline."""
@@ -309,7 +266,7 @@ class Sessions:
             (at for s in self._sessions.values() if (at := self._deadline_of(s)) is not None), default=None
         )
 
-    def _deadline_of(self, session: _Session) -> int | None:
+    def _deadline_of(self, session: NeighborSession) -> int | None:
         if session.state in (SessionState.HELLO_SENT, SessionState.PROOF_SENT):
             return session.handshake_until_ns
         return session.check_at_ns if session.state is SessionState.ESTABLISHED else None
@@ -320,15 +277,25 @@ class Sessions:
             at = self._deadline_of(session)
             if at is None or at > now.monotonic_ns:
                 continue
-            if session.state is not SessionState.ESTABLISHED:
-                text = f"no complete handshake within {self._config.timers.handshake_ms} ms"
-                self.close(neighbor, ErrorCode.KEEPALIVE_TIMEOUT, text, out)
-            elif self._key_left_ms(session, now) <= 0:
-                self.close(neighbor, ErrorCode.KEY_EXPIRED, _KEY_EXPIRED, out)
+            ending = self._ending(session, now)
+            if ending is not None:
+                self.close(neighbor, *ending, out)
             else:
                 self._keep_alive(session, now, out)
 
-    def _keep_alive(self, session: _Session, now: Now, out: Outbox) -> None:
+    def _ending(self, session: NeighborSession, now: Now) -> tuple[ErrorCode, str] | None:
+        """Why a session whose deadline has come is over, None when it is not."""
+        timers = self._config.timers
+        if session.state is not SessionState.ESTABLISHED:
+            text = f"no complete handshake within {timers.handshake_ms} ms"
+            return ErrorCode.KEEPALIVE_TIMEOUT, text
+        if self._key_left_ms(session, now) <= 0:
+            return ErrorCode.KEY_EXPIRED, _KEY_EXPIRED
+        if timers.keepalive_ms and not session.liveness.hears(session.received_seq, now):
+            return ErrorCode.KEEPALIVE_TIMEOUT, SILENT
+        return None
+
+    def _keep_alive(self, session: NeighborSession, now: Now, out: Outbox) -> None:
         silent = session.sent_seq == session.silent_at_seq
         self._arm(session, now)
         if silent and self._config.timers.keepalive_ms:
@@ -336,14 +303,14 @@ class Sessions:
             out.send(session.neighbor.node, self._sealer.seal(body).envelope)
             session.silent_at_seq += 1  # the frame that carries it
 
-    def _arm(self, session: _Session, now: Now) -> None:
+    def _arm(self, session: NeighborSession, now: Now) -> None:
         session.silent_at_seq = session.sent_seq
         wait_ms = self._key_left_ms(session, now)
         if self._config.timers.keepalive_ms:
             wait_ms = min(wait_ms, jittered_ms(self._entropy, self._config.timers.keepalive_ms))
         session.check_at_ns = now.after_ms(wait_ms)
 
-    def _key_left_ms(self, session: _Session, now: Now) -> int:
+    def _key_left_ms(self, session: NeighborSession, now: Now) -> int:
         hello = session.peer_hello
         ends_s = 0 if hello is None else self._evidence.signers_expire_utc_s(hello.envelope)
         return ends_s * MS_PER_S - now.utc_ms
@@ -371,26 +338,10 @@ class Sessions:
         """All neighbours with an established session, in configuration order."""
         return tuple(filter(self.established, self._sessions))
 
-    def _session(self, neighbor: NodeId) -> _Session:
+    def _session(self, neighbor: NodeId) -> NeighborSession:
         session = self._sessions.get(neighbor)
         if session is None:
             raise UsageError(
                 f"node {neighbor.hex()[:12]} is not configured as a neighbour; add it to the configuration"
             )
         return session
-
-
-def _proof_problem(session: _Session, sealed: Sealed[SessionProof]) -> PeerError | None:
-    hello = session.peer_hello
-    if sealed.signers != (session.neighbor.node,):
-        return PeerError(ErrorCode.IDENTITY_MISMATCH, "the proof is signed by another node")
-    if hello is None or sealed.envelope.signatures[0].key != hello.envelope.signatures[0].key:
-        return PeerError(ErrorCode.WRONG_SIGNER, "the proof is signed with another key than the HELLO")
-    if sealed.body != session.proof():
-        return PeerError(ErrorCode.REPLAYED, "the proof names other HELLOs than those of this session")
-    return None
-
-
-def _short(text: str) -> str:
-    """`text` cut to what a Close may carry."""
-    return text.encode()[:CLOSE_TEXT_BYTES].decode(errors="ignore")

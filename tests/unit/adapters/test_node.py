@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from functools import partial
 
 import pytest
 
@@ -103,6 +104,36 @@ async def test_both_dial_and_one_stream_stands() -> None:
     finally:
         await one.stop()
         await two.stop()
+
+
+def both_up(one: RecordingCore, other: RecordingCore) -> bool:
+    """Whether both ends have a session."""
+    return bool(one.up and other.up)
+
+
+async def test_dials_that_cross_leave_one_stream_every_time() -> None:
+    """However two dials meet, both ends end up on one stream, opened by one of them, and it stays."""
+    (a, a_op), (b, b_op) = sorted_keys()
+    eager = Transport(keepalive_ms=1_000, patience=Patience(grace_ms=0, first_ms=20, longest_ms=50))
+    for turn in range(12):
+        at_a, at_b = RecordingCore(), RecordingCore()
+        one = node_of(at_a, a_op, [(b, None)], host=Host(transport=eager))
+        two = node_of(at_b, b_op, [(a, None)], host=Host(transport=eager))
+        port_a, port_b = await one.start(epoch=1), await two.start(epoch=1)
+        try:
+            one.dial({b.node: f"127.0.0.1:{port_b}"})
+            await asyncio.sleep(turn % 4 * 0.003)  # the second dial meets the first at another point
+            two.dial({a.node: f"127.0.0.1:{port_a}"})
+            await until(partial(both_up, at_a, at_b))
+            await asyncio.sleep(0.15)
+            assert at_a.up
+            assert at_b.up
+            last_a, last_b = at_a.ups()[-1], at_b.ups()[-1]
+            assert last_a.dialer is not last_b.dialer
+            assert not at_a.downs() + at_b.downs()
+        finally:
+            await one.stop()
+            await two.stop()
 
 
 async def test_higher_id_dials_when_only_it_has_an_address() -> None:
@@ -209,15 +240,8 @@ async def test_neighbour_that_does_not_read_is_dropped() -> None:
         await two.stop()
 
 
-async def test_silent_wire_ends_the_session() -> None:
-    """When bytes stop crossing without an end of the connection, both sides report the loss by keepalive."""
-    (a, a_op), (b, b_op) = sorted_keys()
-    brief = Transport(keepalive_ms=500, patience=QUICK.patience)
-    at_a, at_b = RecordingCore(greet_with(b"hello")), RecordingCore()
-    two = node_of(at_b, b_op, [(a, None)], host=Host(transport=brief))
-    port = await two.start(epoch=1)
-    passing = asyncio.Event()
-    passing.set()
+async def wire_to(port: int, passing: asyncio.Event) -> tuple[asyncio.Server, str]:
+    """A wire to a port that carries bytes while `passing` is set, and holds them without a word while not."""
 
     async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(65_536):
@@ -235,7 +259,20 @@ async def test_silent_wire_ends_the_session() -> None:
             writer.close()
 
     proxy = await asyncio.start_server(relay, "127.0.0.1", 0)
-    address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    return proxy, f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+
+
+async def test_silent_wire_ends_the_session() -> None:
+    """When bytes stop crossing without an end of the connection, both sides report the loss by keepalive."""
+    (a, a_op), (b, b_op) = sorted_keys()
+    brief = Transport(keepalive_ms=500, patience=QUICK.patience)
+    at_a, at_b = RecordingCore(greet_with(b"hello")), RecordingCore()
+    two = node_of(at_b, b_op, [(a, None)], host=Host(transport=brief))
+    port = await two.start(epoch=1)
+    passing = asyncio.Event()
+    passing.set()
+
+    proxy, address = await wire_to(port, passing)
     one = node_of(at_a, a_op, [(b, address)], host=Host(transport=brief))
     await one.start(epoch=1)
     one.dial()
@@ -248,6 +285,38 @@ async def test_silent_wire_ends_the_session() -> None:
         passing.set()
         await one.stop()
         await two.stop()
+        proxy.close()
+
+
+async def test_a_dead_stream_is_replaced_only_once_it_is_known_to_be_dead() -> None:
+    """While a silent stream still counts as alive a new one is refused; after its keepalive it is taken."""
+    (a, a_op), (b, b_op) = sorted_keys()
+    brief = Transport(keepalive_ms=500, patience=QUICK.patience)
+    at_b = RecordingCore()
+    two = node_of(at_b, b_op, [(a, None)], host=Host(transport=brief))
+    port = await two.start(epoch=1)
+    passing = asyncio.Event()
+    passing.set()
+    proxy, address = await wire_to(port, passing)
+    first = node_of(RecordingCore(), a_op, [(b, address)])
+    await first.start(epoch=1)
+    first.dial()
+    await until(lambda: bool(at_b.up))
+    passing.clear()  # the machine of `first` is gone, without a word
+    troubles: list[Trouble] = []
+    host = Host(transport=QUICK, on_trouble=troubles.append)
+    again = node_of(RecordingCore(), a_op, [(b, f"127.0.0.1:{port}")], host=host)
+    await again.start(epoch=2)
+    again.dial()
+    try:
+        await until(lambda: len(at_b.ups()) == 2)
+        assert {trouble.code for trouble in troubles} == {ErrorCode.DUPLICATE_IDENTITY}
+        kinds = [type(one).__name__ for one in at_b.inputs]
+        assert [k for k in kinds if k.startswith("Session")] == ["SessionUp", "SessionDown", "SessionUp"]
+    finally:
+        passing.set()
+        for node in (again, two, first):
+            await node.stop()
         proxy.close()
 
 

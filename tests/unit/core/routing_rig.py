@@ -247,6 +247,7 @@ class Net:
         self._frames: deque[tuple[Node, NodeId, Frame]] = deque()
         self.up: set[frozenset[NodeId]] = set()
         self.sent: dict[ObjectType, int] = {}
+        self.mute: set[tuple[str, str]] = set()  # sender and receiver between whom frames vanish
         self.crossed: Counter[tuple[str, str, ObjectType]] = Counter()  # by sender and receiver
 
     def node(self, name: str) -> Node:
@@ -341,6 +342,8 @@ class Net:
         """Deliver everything that is on the wire, at the present instant."""
         while self._frames:
             sender, neighbor, frame = self._frames.popleft()
+            if (sender.name, self.names[neighbor]) in self.mute:
+                continue
             if frozenset((sender.id, neighbor)) in self.up:
                 self.deliver(self.nodes[self.names[neighbor]], sender.id, frame)
 

@@ -18,7 +18,7 @@ from ioe_router.model.envelope import Frame, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import ObjectId
 from tests.unit.core.plain_sealer import changed, node_named, operational_key, sealed_by
-from tests.unit.core.routing_rig import START_UTC_S, Net, Node, Wire, own_key
+from tests.unit.core.routing_rig import START_UTC_S, Net, Node, Wire, config_of, own_key
 
 PAIR = (Wire("a", "b"),)
 
@@ -280,3 +280,48 @@ def test_a_second_transport_needs_the_first_to_be_gone() -> None:
     net.connect("a", "b")
     with pytest.raises(UsageError, match="SessionDown"):
         net.connect("a", "b")
+
+
+@pytest.mark.parametrize("muted", [("a", "b"), ("b", "a")])
+def test_frames_that_vanish_in_one_direction_end_the_session_at_both_ends(muted: tuple[str, str]) -> None:
+    """After 180 s the end that hears nothing closes, and so does the end whose frames do not arrive."""
+    net = pair(keepalive_ms=20_000)
+    net.connect("a", "b")
+    net.run(30_000)
+    net.mute.add(muted)
+    net.run(170_000)
+    assert all(node.sessions.established_neighbors() for node in net.nodes.values())
+    net.run(50_000)
+    speaker, listener = net.node(muted[0]), net.node(muted[1])
+    assert listener.sessions.state(speaker.id) is SessionState.CLOSING
+    assert speaker.sessions.state(listener.id) is SessionState.CLOSING
+    net.cut("a", "b")
+    for node in (speaker, listener):
+        downs = [e for e in node.events if isinstance(e, NeighborDown)]
+        assert [e.code for e in downs] == [ErrorCode.KEEPALIVE_TIMEOUT]
+
+
+def test_the_end_whose_frames_vanish_finds_out_by_itself() -> None:
+    """Keepalives that acknowledge nothing new for 180 s end the session, however lively they come."""
+    net = pair(keepalive_ms=20_000)
+    net.connect("a", "b")
+    net.run(30_000)
+    a, b = net.node("a"), net.node("b")
+    body = Keepalive(received_seq=2, clock_utc_ms=net.now.utc_ms)
+    for passed_s in range(0, 200, 10):
+        now = Now(net.now.monotonic_ns + passed_s * 10**9, net.now.utc_ms)
+        a.sessions.next_frame_seq(b.id)
+        a.sessions.keepalive(b.id, sealed_by(body, b.id), now, Outbox())
+        assert a.sessions.established(b.id) is (passed_s < 180)
+        if passed_s >= 180:
+            break
+
+
+def test_a_quiet_neighbour_is_not_taken_for_a_dead_one() -> None:
+    """The longest allowed interval at the neighbour is not too long for a node with a short one."""
+    slow, fast = Timers(keepalive_ms=60_000), Timers(keepalive_ms=1_000)
+    net = Net(PAIR, {"a": config_of("a", PAIR, slow), "b": config_of("b", PAIR, fast)})
+    net.connect("a", "b")
+    net.run(1_800_000)
+    assert all(node.sessions.established_neighbors() for node in net.nodes.values())
+    assert net.faults() == []
