@@ -9,6 +9,7 @@ import pytest
 from ioe_router.core.effects import Persist, RecordKind
 from ioe_router.core.events import Booked, BookingRestored, ImbalanceSettled, LinkSettled, PeerFault
 from ioe_router.core.inputs import MeterRead, PublishOffer, ReleaseReservation, Trade
+from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.reservation import ReservationState
@@ -335,7 +336,7 @@ def test_epochs_of_neighbours_are_remembered() -> None:
 def test_records_are_dropped_when_their_retention_is_over() -> None:
     """Once the outcome retention is over nothing of the slot is left in any store."""
     sim = committed(line())
-    kept_s = sim.router("b")._config.timers.outcome_kept_s
+    kept_s = 2 * KEPT_SLOTS * SLOT_S  # twice the settlement window
     sim.at(-kept_s + 2 * SLOT_S)
     assert len(stored(sim, "b")) == 1
     sim.at(-kept_s - 2 * SLOT_S)
