@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from ioe_router.adapters.recordings import Recordings
 from ioe_router.model.errors import IoeError
+from ioe_router.router import Router
 from ioe_router.scenario import ScenarioError
+from ioe_router.sim.assembly import RouterMaker
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.faults import MENUS
 from ioe_router.sim.run import Outcome, Plan, run
@@ -27,6 +30,11 @@ from ioe_router.sim.run import Outcome, Plan, run
 @click.option("--events", type=click.IntRange(min=0), help="How many faults; default 20 a slot.")
 @click.option("--verify-all", is_flag=True, help="Verify every signature once, also those made in this run.")
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened here.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Record every life of every router into this folder, for 'ioe replay'.",
+)
 def sim(
     scenario: str,
     seed: int,
@@ -35,6 +43,7 @@ def sim(
     events: int | None,
     verify_all: bool,
     trace: Path | None,
+    record: Path | None,
 ) -> None:
     """Run SCENARIO (a bundled name, a folder, or random20 for a drawn one) on virtual time.
 
@@ -46,7 +55,7 @@ def sim(
     )
     began = time.process_time()
     try:
-        outcome = _run(plan, trace)
+        outcome = _run(plan, trace) if record is None else _recorded(plan, trace, record)
     except CheckFailed as failure:
         raise click.ClickException(str(failure)) from failure
     except ScenarioError as error:
@@ -54,15 +63,28 @@ def sim(
     _print(outcome, time.process_time() - began)
 
 
-def _run(plan: Plan, trace: Path | None) -> Outcome:
+def _recorded(plan: Plan, trace: Path | None, folder: Path) -> Outcome:
+    recordings = Recordings(folder, lambda sentence: click.echo(sentence, err=True))
+    try:
+        return _run(plan, trace, recordings.router)
+    finally:
+        recordings.close()
+
+
+def _run(plan: Plan, trace: Path | None, make_router: RouterMaker = Router) -> Outcome:
     def progress(over: int, slots: int) -> None:
         click.echo(f"\rslot {over} of {slots}", nl=over == slots, err=True)
 
     if trace is None:
-        return run(plan, progress=progress)
+        return run(plan, progress=progress, make_router=make_router)
     try:
         with trace.open("w", encoding="utf-8") as file:
-            return run(plan, progress=progress, lines=lambda line: print(line, file=file))
+            return run(
+                plan,
+                progress=progress,
+                make_router=make_router,
+                lines=lambda line: print(line, file=file),
+            )
     except OSError as error:
         raise IoeError(f"{trace} cannot be written ({error.strerror}); choose another --trace") from error
 
