@@ -115,7 +115,7 @@ def assemble(
 
 
 def _overheard(identity: SimIdentity, notary: Notary) -> SimIdentity:
-    return replace(identity, signer=notary.signer(identity.signer))
+    return replace(identity, signer=notary.signer(identity.signer, identity.node))
 
 
 def _config(config: RouterConfig) -> RouterConfig:

@@ -15,6 +15,7 @@ from typing import Final
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.signing import FRAME_MESSAGE, Signer, signature_input, verify
 from ioe_router.model.envelope import Envelope, Signature
+from ioe_router.model.ids import NodeId
 
 _FRAME: Final = FRAME_MESSAGE.encode()
 _REMEMBERED: Final = 262_144
@@ -29,15 +30,22 @@ class Notary:
 
     def __init__(self, network_id: str, *, trusting: bool) -> None:
         """Nothing has been signed yet."""
-        self._network_id = network_id
+        self.network_id = network_id
         self._trusting = trusting
+        self._owners: dict[bytes, NodeId] = {}  # of operational keys
+        self._keys: dict[NodeId, bytes] = {}
         self._made: dict[bytes, bytes] = {}  # signature -> digest of key and data; frames are left out
         self._judged: dict[bytes, tuple[bytes, bool]] = {}
         self.verified = 0  # in earnest
 
-    def signer(self, signer: Signer) -> Signer:
-        """The same signer, overheard."""
+    def signer(self, signer: Signer, node: NodeId) -> Signer:
+        """The same signer, overheard; it is a node's own."""
+        self._owners[signer.public_key], self._keys[node] = node, signer.public_key
         return _Overheard(signer, self)
+
+    def key_of(self, node: NodeId) -> bytes:
+        """The operational key of a node."""
+        return self._keys[node]
 
     def note(self, key: bytes, data: bytes, signature: bytes) -> None:
         """Somebody who holds `key` has signed `data`."""
@@ -61,10 +69,15 @@ class Notary:
     def was_signed(self, envelope: Envelope) -> bool:
         """Whether every signature on an object was made by the holder of its key, over just these bytes."""
         message = REGISTRY[envelope.type].message
-        data = signature_input(self._network_id, message, envelope.signed)
+        data = signature_input(self.network_id, message, envelope.signed)
         return bool(envelope.signatures) and all(
             self._made.get(one.signature) == _digest(one.key, data) for one in envelope.signatures
         )
+
+    def signed_by(self, envelope: Envelope, node: NodeId) -> bool:
+        """Whether an object bears one signature, made by this node over just these bytes."""
+        owners = [self._owners.get(one.key) for one in envelope.signatures]
+        return owners == [node] and self.was_signed(envelope)
 
     def _remember(self, signature: bytes, digest: bytes, sound: bool) -> None:
         if len(self._judged) >= _REMEMBERED:

@@ -119,6 +119,7 @@ class _Run:
         self.panel = Panel(community.notary, parameters)
         self.chaos = Chaos(self.engine, plan.seed, menu_of(plan.faults))
         self.panel.liars = frozenset(self.engine.by_name[name].node for name in self.chaos.liars)
+        self.panel.numbers.liars = self.panel.liars
         self.panel.promises.bent = self.chaos.bent
         self.engine.checkers.append(self.panel)
 

@@ -8,8 +8,10 @@ is alive at this node and runs over this link: no capacity leaks.
 
 from __future__ import annotations
 
+from ioe_router.core.calendar import SlotLedger
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED
+from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
@@ -32,9 +34,7 @@ def _check_sums(host: Host, touched: Touched, slot_s: int) -> None:
     port, ledger, slot = touched.port, touched.ledger, touched.slot
     rating = port.attestation.body
     most_va = {Flow.DOWN: rating.rating_down_va, Flow.UP: rating.rating_up_va}
-    gross = {Flow.DOWN: 0, Flow.UP: 0}
-    for entry in ledger.entries.values():
-        gross[entry.flow] += max(entry.increment.sent_j, entry.increment.received_j)
+    gross = _gross_j(host, ledger)
     limits = host.router.inspect().ports.limits(port, slot)
     before = {Flow.DOWN: touched.before[1], Flow.UP: touched.before[2]}
     for flow in DIRECTIONS:
@@ -49,6 +49,25 @@ def _check_sums(host: Host, touched: Touched, slot_s: int) -> None:
             require(
                 gross[flow] <= most_j, host, f"{where}: {gross[flow]} J admitted above the limit {most_j} J"
             )
+
+
+def _gross_j(host: Host, ledger: SlotLedger) -> dict[Flow, int]:
+    """What counts against the limits; of a reservation and the one whose place it takes the larger."""
+    batches: dict[tuple[Flow, ReservationId, int], int] = {}
+    for (reservation, version, _), entry in ledger.entries.items():
+        batch = (entry.flow, reservation, version)
+        energy_j = max(entry.increment.sent_j, entry.increment.received_j)
+        batches[batch] = batches.get(batch, 0) + energy_j
+    gross = {flow: sum(j for batch, j in batches.items() if batch[0] is flow) for flow in DIRECTIONS}
+    assert host.router is not None  # noqa: S101
+    table = host.router.inspect().reservations
+    for (flow, reservation, version), energy_j in batches.items():
+        record = table.get(reservation, version)
+        named = None if record is None else record.core.body.replaces
+        if named is not None:
+            old_j = (j for batch, j in batches.items() if batch[0] is flow and batch[1] == named)
+            gross[flow] -= min(energy_j, sum(old_j))
+    return gross
 
 
 def _check_owners(host: Host, touched: Touched) -> None:

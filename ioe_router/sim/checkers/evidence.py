@@ -1,8 +1,8 @@
 """Nothing is accepted that nobody signed, and no reservation goes in a circle.
 
 The notary has overheard every signature that was made.  What a router acts
-on - offers, HOLD cores, COMMITs, acceptances - must carry signatures that were
-made over just these bytes.  Following a reservation from node to node never
+on - offers, HOLD cores, COMMITs, acceptances, releases - must carry a signature
+made over just these bytes by the node whose word it is.  Following a reservation from node to node never
 leads back.
 """
 
@@ -32,19 +32,25 @@ class Evidence:
         """Judge one call."""
         for effect in effects:
             if isinstance(effect, Emit) and isinstance(effect.event, OfferLearned):
-                signed = self._notary.was_signed(effect.event.offer.envelope)
+                offer = effect.event.offer
+                signed = self._notary.signed_by(offer.envelope, offer.body.origin)
                 require(signed, host, "an offer was accepted that its origin never signed")
         for step in change.steps:
             self._check_signed(host, step.record)
             self._check_way(host, step.record)
 
     def _check_signed(self, host: Host, record: Reservation) -> None:
-        name = record.key[0].hex()[:8]
-        for what in (record.core, record.commit, record.committed):
+        name, core = record.key[0].hex()[:8], record.core.body
+        for what, node in (
+            (record.core, core.initiator),
+            (record.commit, core.initiator),
+            (record.committed, core.origin),
+            (record.release, core.initiator),
+        ):
             if what is not None:
                 kind = type(what.body).__name__
-                signed = self._notary.was_signed(what.envelope)
-                require(signed, host, f"{name}: {kind} was accepted that nobody signed")
+                signed = self._notary.signed_by(what.envelope, node)
+                require(signed, host, f"{name}: {kind} was accepted that {node.hex()[:8]} never signed")
 
     def _check_way(self, host: Host, record: Reservation) -> None:
         if record.toward_origin is None:

@@ -11,12 +11,17 @@ from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.slot import Slot
+from ioe_router.sim.checkers.accounts import check_accounts
 from ioe_router.sim.checkers.agreement import Statements, check_pairs, check_terminal
 from ioe_router.sim.checkers.capacity import check_capacity, check_no_leak
 from ioe_router.sim.checkers.energy import check_energy
 from ioe_router.sim.checkers.evidence import Evidence
+from ioe_router.sim.checkers.ledger import Ledgers
+from ioe_router.sim.checkers.numbers import Numbers
+from ioe_router.sim.checkers.offers import OwnEnergy, check_given_back
 from ioe_router.sim.checkers.paths import check_paths, check_sessions
 from ioe_router.sim.checkers.promises import Promises
+from ioe_router.sim.checkers.stream import Streams
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.checkers.watch import Watch
 from ioe_router.sim.host import Host
@@ -31,17 +36,25 @@ class Panel:
         self.liars: frozenset[NodeId] = frozenset()
         self.promises = Promises(parameters)
         self.statements = Statements()
+        self.numbers = Numbers(parameters.slot_s)
         self.booked: dict[Slot, int] = {}
         self._slot_s = parameters.slot_s
         self._watch = Watch(parameters.slot_s)
         self._evidence = Evidence(notary)
+        self._streams = Streams(notary)
+        self._ledgers = Ledgers(parameters.slot_s)
+        self._own_energy = OwnEnergy(parameters.slot_s)
 
-    def after(self, host: Host, now: Now, _inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
+    def after(self, host: Host, now: Now, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
         """Judge one call of an honest host that is still alive after it."""
         if not host.alive or host.node in self.liars:
             return
+        self._streams.after(host, inputs, effects)
+        self.numbers.after(host, now, inputs, effects)
         change = self._watch.look(host, now, effects)
         check_capacity(host, change, self._slot_s)
+        self._ledgers.after(host, change)
+        self._own_energy.after(host, change)
         self.promises.after(host, now, change, effects)
         check_energy(host, change, effects)
         self._evidence.after(host, change, effects)
@@ -61,6 +74,8 @@ class Panel:
             check_sessions(host)
             check_terminal(host)
             check_no_leak(host, (last,))
+            check_given_back(host)
+            check_accounts(host)
         check_pairs([p for p in pairs if p[0].node not in self.liars and p[1].node not in self.liars])
         check_paths(hosts, self.liars)
         if not self.booked.get(last):
