@@ -94,9 +94,18 @@ class Network:
         self.nodes[node].inbox.clear()
 
     def crash(self, node: NodeId) -> None:
-        """Stop a router until `restart`; what it was about to do is lost, its store is not."""
-        self.nodes[node].effects_left = None
-        self.kill(node)
+        """Stop a router until `restart`: what it was about to do is lost, its store is not.
+
+        Frames that it has sent still arrive; those on their way to it are lost.
+        """
+        sim = self.nodes[node]
+        sim.alive, sim.effects_left = False, None
+        sim.inbox.clear()
+        for pair in [pair for pair in self._up if node in pair]:
+            (other,) = pair - {node}
+            self._up.discard(pair)
+            down = SessionDown(neighbor=node, code=ErrorCode.NEIGHBOR_LOST, reason="transport lost")
+            self.nodes[other].inbox.append(down)
 
     def restart(self, node: NodeId, router: Router, agent: Agent | None = None) -> None:
         """A new router takes up the store of the one that crashed, with the next epoch."""
