@@ -173,9 +173,17 @@ def parse_ca(text: bytes | str, where: str) -> tuple[NodeId, x509.Certificate]:
     return node, certificate
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is behind a chain of certificates: the node, and the operational key that its chain goes over."""
+
+    node: NodeId
+    operational_key: bytes
+
+
 def trace_chain(
     leaf_pem: bytes, issuers_pem: bytes, pinned: Mapping[NodeId, x509.Certificate], utc_s: int
-) -> NodeId | str:
+) -> Caller | str:
     """The node whose pinned CA stands behind a presented chain, or a sentence on why there is none.
 
     TLS has checked the chain against all pinned CAs together; which one it
@@ -191,11 +199,11 @@ def trace_chain(
         node = _node_of_name(name)
         if node is None or node not in pinned:
             continue
-        return (
-            node
-            if _issued(leaf, issuers, pinned[node], utc_s)
-            else f"no valid chain to the pinned CA of {node_short(node)}"
-        )
+        operational = _issuer(leaf, issuers, pinned[node], utc_s)
+        key = None if operational is None else operational.public_key()
+        if not isinstance(key, Ed25519PublicKey):
+            return f"no valid chain to the pinned CA of {node_short(node)}"
+        return Caller(node, public_bytes(key))
     return "the client's certificate names no configured neighbour"
 
 
@@ -206,10 +214,10 @@ def claimed_node(leaf_der: bytes) -> NodeId | None:
     return _node_of_name(f"{common[0].value!s}.{DOMAIN}") if common else None
 
 
-def _issued(
+def _issuer(
     leaf: x509.Certificate, issuers: list[x509.Certificate], ca: x509.Certificate, utc_s: int
-) -> bool:
-    """Whether `leaf` was issued by one of `issuers`, that one by `ca`, and all three are in force."""
+) -> x509.Certificate | None:
+    """The one of `issuers` that issued `leaf` and was issued by `ca`, if all three are in force."""
     at = _instant(utc_s)
     for intermediate in issuers:
         try:
@@ -218,8 +226,9 @@ def _issued(
         except (InvalidSignature, ValueError, TypeError):
             continue
         chain = (leaf, intermediate, ca)
-        return all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in chain)
-    return False
+        in_force = all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in chain)
+        return intermediate if in_force else None
+    return None
 
 
 def _node_of_name(name: str) -> NodeId | None:

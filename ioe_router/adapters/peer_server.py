@@ -15,7 +15,7 @@ from typing import Final
 import grpc
 from cryptography import x509
 
-from ioe_router.adapters.certificates import Leaf
+from ioe_router.adapters.certificates import Caller, Leaf
 from ioe_router.adapters.peer_stream import Ended
 from ioe_router.adapters.peer_table import PeerTable
 from ioe_router.adapters.tls import ServerIdentity, identify_client, server_options
@@ -81,18 +81,19 @@ class PeerServer:
             self._server = None
 
     async def _session(self, _requests: object, context: Context) -> None:
-        neighbor = identify_client(context.auth_context(), self._pinned, self._wall_utc_s())
-        if isinstance(neighbor, str):
+        caller = identify_client(context.auth_context(), self._pinned, self._wall_utc_s())
+        if isinstance(caller, str):
             self._table.refused[ErrorCode.NOT_A_NEIGHBOR] += 1
-            await _refuse(context, Ended(ErrorCode.NOT_A_NEIGHBOR, neighbor))
-        elif (refusal := self._table.refusal(neighbor)) is not None:
+            await _refuse(context, Ended(ErrorCode.NOT_A_NEIGHBOR, caller))
+        elif (refusal := self._table.refusal(caller.node)) is not None:
             await _refuse(context, refusal)
         else:
             self.streams_accepted += 1
-            await self._serve(neighbor, context)
+            await self._serve(caller, context)
 
-    async def _serve(self, neighbor: NodeId, context: Context) -> None:
-        ended = await self._table.serve(neighbor, _ServerWire(context), dialer=False)
+    async def _serve(self, caller: Caller, context: Context) -> None:
+        wire, key = _ServerWire(context), caller.operational_key
+        ended = await self._table.serve(caller.node, wire, dialer=False, transport_key=key)
         if ended.code in _STATUS and not context.cancelled():
             await _refuse(context, ended)
 

@@ -72,8 +72,13 @@ class PeerTable:
         self.refused[code] += 1
         return Ended(code, reason)
 
-    async def serve(self, neighbor: NodeId, wire: Wire, *, dialer: bool) -> Ended:
-        """Make the stream the neighbour's live one and carry its frames until it is over."""
+    async def serve(
+        self, neighbor: NodeId, wire: Wire, *, dialer: bool, transport_key: bytes | None = None
+    ) -> Ended:
+        """Make the stream the neighbour's live one and carry its frames until it is over.
+
+        `transport_key` is the operational key in the neighbour's chain of certificates, if it is seen here.
+        """
         stream = PeerStream(
             neighbor=neighbor, dialer=dialer, wire=wire, inbox=self._inbox, total=self.totals[neighbor]
         )
@@ -81,7 +86,7 @@ class PeerTable:
         if not dialer and (own := self.diallers.get(neighbor)) is not None:
             own.abandon()
         self._free[neighbor].clear()
-        self._inbox.submit(SessionUp(neighbor=neighbor, dialer=dialer))
+        self._inbox.submit(SessionUp(neighbor=neighbor, dialer=dialer, transport_key=transport_key))
         ended = Ended(ErrorCode.SHUTTING_DOWN, "this node is shutting down")
         try:
             ended = await stream.run()

@@ -20,7 +20,7 @@ from typing import Final
 import grpc
 from cryptography import x509
 
-from ioe_router.adapters.certificates import Leaf, pem, tls_name, trace_chain
+from ioe_router.adapters.certificates import Caller, Leaf, pem, tls_name, trace_chain
 from ioe_router.model.ids import NodeId
 
 TLS_VERSION: Final = b"TLSv1.3"
@@ -79,7 +79,7 @@ class ServerIdentity:
 
 def identify_client(
     auth_context: Mapping[str, Iterable[bytes]], pinned: Mapping[NodeId, x509.Certificate], utc_s: int
-) -> NodeId | str:
+) -> Caller | str:
     """Which configured neighbour is behind a stream, or a sentence on why it is none."""
     version = _first(auth_context, "ssl_tls_version")
     if version != TLS_VERSION:

@@ -38,7 +38,7 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
         case Started():
             _start(parts, input_, now, out)
         case SessionUp():
-            parts.sessions.up(input_.neighbor, input_.dialer, now, out)
+            parts.sessions.up(input_.neighbor, input_.dialer, now, out, input_.transport_key)
         case SessionDown():
             session_down(parts, input_, now, out)
         case PublishOffer():

@@ -80,6 +80,15 @@ def check_hello(config: RouterConfig, neighbor: NeighborConfig, sealed: Sealed[H
         raise PeerError(ErrorCode.CLOCK_UNSYNCED, f"clocks differ by {skew_ms} ms; synchronise them")
 
 
+def check_transport_key(sealed: Sealed[Hello], transport_key: bytes | None) -> None:
+    """A HELLO is signed with the key of the connection, where that is known. PeerError IDENTITY_MISMATCH."""
+    if transport_key is not None and sealed.envelope.signatures[0].key != transport_key:
+        raise PeerError(
+            ErrorCode.IDENTITY_MISMATCH,
+            "HELLO is signed with another operational key than that of the connection's certificate",
+        )
+
+
 def check_epochs(body: Hello, *, seen_epoch: int, own_epoch: int) -> None:
     """Neither side may be behind what the other has seen of it. PeerError STALE."""
     if body.epoch < seen_epoch:

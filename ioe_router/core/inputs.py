@@ -34,10 +34,14 @@ class DeadlineReached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUp:
-    """The transport stands and has proved who the neighbour is; `dialer`: we opened it."""
+    """The transport stands and has proved who the neighbour is; `dialer`: we opened it.
+
+    `transport_key` is the operational key by which it was proved, None where the transport does not show it.
+    """
 
     neighbor: NodeId
     dialer: bool
+    transport_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

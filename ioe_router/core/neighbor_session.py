@@ -20,6 +20,7 @@ class NeighborSession:
     neighbor: NeighborConfig
     state: SessionState = SessionState.IDLE
     dialer: bool = False
+    transport_key: bytes | None = None  # by which the transport was proved, if it tells
     hello: Sealed[Hello] | None = None
     peer_hello: Sealed[Hello] | None = None
     sent_seq: int = 0

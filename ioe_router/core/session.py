@@ -30,6 +30,7 @@ from ioe_router.core.hello import (
     RESUME,
     check_epochs,
     check_hello,
+    check_transport_key,
     close_text,
     own_hello,
 )
@@ -84,7 +85,9 @@ class Sessions:
         if session is not None:
             session.seen_epoch = max(session.seen_epoch, epoch)
 
-    def up(self, neighbor: NodeId, dialer: bool, now: Now, out: Outbox) -> None:
+    def up(
+        self, neighbor: NodeId, dialer: bool, now: Now, out: Outbox, transport_key: bytes | None = None
+    ) -> None:
         """The transport stands: send key and HELLO. UsageError if it already stood."""
         session = self._sessions.get(neighbor)
         if session is None:
@@ -92,7 +95,7 @@ class Sessions:
             raise PeerError(ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
         session.state = advance(session.state, SessionEvent.UP)
         session.reset()
-        session.dialer = dialer
+        session.dialer, session.transport_key = dialer, transport_key
         session.handshake_until_ns = now.after_ms(self._config.timers.handshake_ms)
         hello = own_hello(
             self._config,
@@ -113,6 +116,7 @@ class Sessions:
         following = advance(session.state, SessionEvent.HELLO)
         try:
             check_hello(self._config, session.neighbor, sealed, now)
+            check_transport_key(sealed, session.transport_key)
             check_epochs(sealed.body, seen_epoch=session.seen_epoch, own_epoch=self._epoch)
             if self._evidence.signers_expire_utc_s(sealed.envelope) <= now.utc_s:
                 raise PeerError(ErrorCode.KEY_EXPIRED, _KEY_EXPIRED)

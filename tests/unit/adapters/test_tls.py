@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ioe_router.adapters.certificates import (
+    Caller,
     issue_leaf,
     issue_operational,
     parse_ca,
@@ -231,7 +232,7 @@ def test_chain_is_traced_to_its_own_ca_only() -> None:
     first, rest = _split(leaf.chain_pem)
     _, foreign_rest = _split(foreign.chain_pem)
     pinned = {a.node: a.ca, c.node: c.ca}
-    assert trace_chain(first, rest, pinned, wall()) == a.node
+    assert trace_chain(first, rest, pinned, wall()) == Caller(a.node, a_op.statement.body.operational_key)
     assert "no valid chain" in str(trace_chain(first, foreign_rest, pinned, wall()))
     assert "no valid chain" in str(trace_chain(first, b"", pinned, wall()))
     assert "no valid chain" in str(trace_chain(first, rest, pinned, wall() + DAY_S))

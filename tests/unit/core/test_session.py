@@ -130,6 +130,22 @@ def test_a_hello_is_refused_with_its_reason(changes: dict[str, object], code: Er
     assert a.sessions.deadline_ns() is None
 
 
+def test_a_hello_is_signed_with_the_key_of_its_connection() -> None:
+    """Where the transport shows by which key the neighbour was proved, a HELLO under another is refused."""
+    b = node_named("b")
+    for transport_key, code in ((operational_key(b), None), (None, None), (bytes(32), "IDENTITY_MISMATCH")):
+        net, a, hello = waiting()
+        a.sessions.down(b, ErrorCode.NEIGHBOR_LOST, "again", Outbox())
+        a.sessions.up(b, False, net.now, Outbox(), transport_key)
+        if code is None:
+            a.sessions.hello(b, hello, net.now, Outbox())
+            assert a.sessions.state(b) is SessionState.PROOF_SENT
+            continue
+        with pytest.raises(PeerError, match=code):
+            a.sessions.hello(b, hello, net.now, Outbox())
+        assert a.sessions.state(b) is SessionState.CLOSING
+
+
 @pytest.mark.parametrize("changes", [{"features": 8}, {"features": 1 << 63}, {"version_max": 9}], ids=str)
 def test_what_is_optional_does_not_matter(changes: dict[str, int]) -> None:
     """Odd feature bits and later versions beside ours are no reason to refuse."""
