@@ -21,6 +21,7 @@ import vector_frames  # noqa: E402
 import vector_fsm  # noqa: E402
 import vector_loss  # noqa: E402
 import vector_objects  # noqa: E402
+import vector_session  # noqa: E402
 import vector_wire  # noqa: E402
 from vector_file import Vector, render  # noqa: E402
 
@@ -37,6 +38,9 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
     "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),
+    "session-fsm": ("state and event of a neighbour session: next state or code", vector_session.machine),
+    "session-id": ("the id of a session from both HELLOs", vector_session.session_ids),
+    "retained": ("digests of what is retained, and what they allow to keep", vector_session.retained),
     "reservation-fsm": (
         "state and event of a reservation: next state or code, what is sent",
         vector_fsm.reservation,

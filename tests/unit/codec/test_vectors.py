@@ -19,15 +19,18 @@ from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import SMALL_ORDER_Y, Ed25519Signer, merkle_root, signature_input, verify
+from ioe_router.core import session_fsm
+from ioe_router.core.hello import session_id_of
 from ioe_router.core.loss import Increment, LinkModel, amount_micro, price_after_link, price_before_link
 from ioe_router.core.paths import first_hash, next_hash
 from ioe_router.core.reservation_fsm import ReservationEvent, advance, answers
+from ioe_router.core.retention import digests_of, equal_groups, offer_item, path_item
 from ioe_router.model.bech32m import node_text, parse_node
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LossModel
 from ioe_router.model.envelope import Envelope, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
-from ioe_router.model.ids import NodeId, link_id_of, node_id_of
+from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, node_id_of
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Flow
 
@@ -189,6 +192,26 @@ def _fsm(inputs: Json) -> Json:
     return {"next_state": advance(state, event).name, "sent": sent}
 
 
+def _session_fsm(inputs: Json) -> Json:
+    state = session_fsm.SessionState[inputs["state"]]
+    return {"next_state": session_fsm.advance(state, session_fsm.SessionEvent[inputs["event"]]).name}
+
+
+def _session_id(inputs: Json) -> Json:
+    hellos = (ObjectId(bytes.fromhex(inputs[name])) for name in ("dialer_hello", "listener_hello"))
+    return {"session": session_id_of(*hellos).hex()}
+
+
+def _retained(inputs: Json) -> Json:
+    if "mine" in inputs:
+        return {"kept": equal_groups(bytes.fromhex(inputs["mine"]), bytes.fromhex(inputs["theirs"]))}
+    paths = [(bytes.fromhex(one["origin"]), bytes.fromhex(one["path"])) for one in inputs["paths"]]
+    offers = [(bytes.fromhex(one["origin"]), bytes.fromhex(one["offer"])) for one in inputs["offers"]]
+    items = [path_item(NodeId(origin), PathHash(path)) for origin, path in reversed(paths)]
+    items += [offer_item(NodeId(origin), ObjectId(offer)) for origin, offer in offers]
+    return {"digests": digests_of(items).hex()}
+
+
 RUNNERS: dict[str, Callable[[Json], Json]] = {
     "identity": _identity,
     "signature-input": _signature_input,
@@ -199,4 +222,7 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "malformed": _malformed,
     "loss-arith": _loss,
     "reservation-fsm": _fsm,
+    "session-fsm": _session_fsm,
+    "session-id": _session_id,
+    "retained": _retained,
 }
