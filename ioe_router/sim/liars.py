@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,12 +22,15 @@ from ioe_router.codec.sealing import CodecSealer
 from ioe_router.model.envelope import Envelope, ObjectType, Signature
 from ioe_router.model.errors import IoeError
 from ioe_router.model.ids import NodeId
+from ioe_router.model.reservation import Committed, Release
 from ioe_router.model.routing import OfferRun
 from ioe_router.sim.engine import Engine
 from ioe_router.sim.host import Host
 from ioe_router.sim.keys import SimIdentity
 
+Way = tuple[str | int, ...]
 REMEMBERED: Final = 200
+IMPOSED: Final = 3  # at once
 SESSION_TYPES: Final = frozenset(
     {ObjectType.OPERATIONAL_KEY, ObjectType.HELLO, ObjectType.SESSION_PROOF, ObjectType.CLOSE}
 )
@@ -41,6 +45,7 @@ class Lie(StrEnum):
     PHANTOM = "phantom"  # offers of energy that is not there
     ABANDON = "abandon"  # COMMITs and RELEASEs swallowed: held and left
     EQUIVOCATE = "equivocate"  # two contents under one number
+    IMPOSTURE = "imposture"  # releases and acceptances that are somebody else's to give
 
 
 class Liar:
@@ -79,7 +84,7 @@ class Liar:
         if frame.session:
             envelopes = [one for one in envelopes if not self._swallows(one)]
             if self._planned:
-                envelopes = self._bend(self._planned.popleft(), envelopes)
+                envelopes = self._bend(self._planned.popleft(), neighbor, envelopes)
             self._seen.extend(one for one in envelopes if one.signatures)
         if not envelopes:
             return []
@@ -93,7 +98,7 @@ class Liar:
             return True
         return False
 
-    def _bend(self, lie: Lie, envelopes: list[Envelope]) -> list[Envelope]:
+    def _bend(self, lie: Lie, neighbor: NodeId, envelopes: list[Envelope]) -> list[Envelope]:
         match lie:
             case Lie.REPLAY:
                 old = [one for one in self._seen if one.type not in SESSION_TYPES]
@@ -104,8 +109,34 @@ class Liar:
                 return [self._changed(one, lie) for one in envelopes]
             case Lie.PHANTOM:
                 return [self._inflated(one) for one in envelopes]
+            case Lie.IMPOSTURE:
+                return [*envelopes, *self._presumed(neighbor)]
             case Lie.ABANDON:
                 return envelopes
+
+    def _presumed(self, neighbor: NodeId) -> list[Envelope]:
+        """RELEASE and COMMITTED of reservations with this neighbour, in the liar's own name."""
+        if self._host.router is None:
+            return []
+        forged = []
+        for record in self._host.router.inspect().reservations.all():
+            reservation, version = record.key
+            near, far = record.toward_initiator, record.toward_origin
+            body: object = None
+            if far is not None and far.port.neighbor == neighbor:
+                body = Release(reservation=reservation, version=version, initiator=self._host.node)
+            elif near is not None and near.port.neighbor == neighbor and record.commit is not None:
+                body = Committed(
+                    reservation=reservation,
+                    version=version,
+                    commit=record.commit.object_id,
+                    origin=self._host.node,
+                    accepted_utc_ms=self._host.clock.now(self._engine.now_ns).utc_ms,
+                    balance_party=self._host.node,
+                )
+            if body is not None:
+                forged.append(self._sealed(body, None))
+        return [one for one in forged[-IMPOSED:] if one is not None]
 
     def _wrong(self, envelope: Envelope) -> Envelope:
         """A signature that is not by the key it names."""
@@ -123,18 +154,13 @@ class Liar:
         body = self._own_body(envelope)
         if body is None:
             return envelope
-        names = [
-            field.name
-            for field in fields(body)
-            if type(getattr(body, field.name)) is int
-            and (lie is Lie.NONSENSE or field.name not in ("epoch", "seq"))
-        ]
-        if not names:
+        ways = [way for way in _numbers(body) if lie is Lie.NONSENSE or way[-1] not in ("epoch", "seq")]
+        if not ways:
             return envelope
-        name = self._rng.choice(names)
-        value = getattr(body, name)
-        other = self._rng.choice((0, 1, value + 1, max(0, value - 1), value * 2, 2**31, 2**60))
-        return self._sealed(replace(body, **{name: other}), envelope)
+        return self._sealed(_with_other(body, self._rng.choice(ways), self._other), envelope) or envelope
+
+    def _other(self, value: int) -> int:
+        return self._rng.choice((0, 1, value + 1, max(0, value - 1), value * 2, 2**31, 2**60))
 
     def _inflated(self, envelope: Envelope) -> Envelope:
         """An own offer with ten times its energy."""
@@ -144,7 +170,7 @@ class Liar:
         runs = tuple(
             replace(run, energy_j=run.energy_j * 10) for run in body.runs if isinstance(run, OfferRun)
         )
-        return self._sealed(replace(body, runs=runs), envelope)
+        return self._sealed(replace(body, runs=runs), envelope) or envelope
 
     def _own_body(self, envelope: Envelope) -> Any:  # noqa: ANN401 - any object of the protocol
         """What an envelope says, if this host may sign it alone."""
@@ -155,7 +181,7 @@ class Liar:
             return None
         return decode(row.body, envelope.signed)
 
-    def _sealed(self, body: object, otherwise: Envelope) -> Envelope:
+    def _sealed(self, body: object, otherwise: Envelope | None) -> Envelope | None:
         now = self._host.clock.now(self._engine.now_ns)
         ring = KeyRing(network_id=self._network_id, limit=2)
         try:
@@ -164,3 +190,26 @@ class Liar:
             return sealer.seal(body).envelope
         except IoeError:  # nothing that a message could state
             return otherwise
+
+
+def _numbers(value: object, way: Way = ()) -> Iterator[Way]:
+    """Where a value has numbers: field names and places, from the outside in; not in nested objects."""
+    if type(value) is int:
+        yield way
+    elif isinstance(value, tuple):
+        for place, one in enumerate(value):
+            yield from _numbers(one, (*way, place))
+    elif is_dataclass(value) and not isinstance(value, Envelope):
+        for field in fields(value):
+            yield from _numbers(getattr(value, field.name), (*way, field.name))
+
+
+def _with_other(value: Any, way: Way, other: Callable[[int], int]) -> Any:  # noqa: ANN401 - any part of an object
+    """The value with one of its numbers replaced."""
+    if not way:
+        return other(value)
+    first, *rest = way
+    if isinstance(first, int):
+        changed = _with_other(value[first], tuple(rest), other)
+        return (*value[:first], changed, *value[first + 1 :])
+    return replace(value, **{first: _with_other(getattr(value, first), tuple(rest), other)})

@@ -4,13 +4,20 @@ On each link, slot and direction, at both ends: the gross sum of the live
 entries is at most the attested rating times the slot; at the keeper it never
 grows beyond the limit in force.  Each live entry belongs to a reservation that
 is alive at this node and runs over this link: no capacity leaks.
+
+The limit is worked out here once more, from the attestation, the zone's
+operating envelope and the forecast margin.
 """
 
 from __future__ import annotations
 
+from math import isqrt
+from typing import Final
+
 from ioe_router.core.calendar import SlotLedger
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED
+from ioe_router.model.grid import EnvelopeLine
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Flow
@@ -20,22 +27,23 @@ from ioe_router.sim.checkers.watch import Change, Touched
 from ioe_router.sim.host import Host
 
 DIRECTIONS = (Flow.DOWN, Flow.UP)
+_MILLION: Final = 1_000_000
 
 
 def check_capacity(host: Host, change: Change, slot_s: int) -> None:
     """Judge the ledgers that a call has changed."""
     for touched in change.touched:
-        _check_sums(host, touched, slot_s)
+        _check_sums(host, touched, slot_s, reborn=change.reborn)
         _check_owners(host, touched)
 
 
-def _check_sums(host: Host, touched: Touched, slot_s: int) -> None:
+def _check_sums(host: Host, touched: Touched, slot_s: int, *, reborn: bool) -> None:
     assert host.router is not None  # noqa: S101 - looked at alive
     port, ledger, slot = touched.port, touched.ledger, touched.slot
     rating = port.attestation.body
     most_va = {Flow.DOWN: rating.rating_down_va, Flow.UP: rating.rating_up_va}
     gross = _gross_j(host, ledger)
-    limits = host.router.inspect().ports.limits(port, slot)
+    line = _envelope_line(host, touched)
     before = {Flow.DOWN: touched.before[1], Flow.UP: touched.before[2]}
     for flow in DIRECTIONS:
         where = f"slot {slot}, link {port.link.hex()[:8]} {flow.name}"
@@ -44,11 +52,29 @@ def _check_sums(host: Host, touched: Touched, slot_s: int) -> None:
         )
         fits = gross[flow] <= most_va[flow] * slot_s
         require(fits, host, f"{where}: {gross[flow]} J booked above the rating")
-        if port.keeper and limits is not None and gross[flow] > before[flow]:
-            most_j = limits.of(flow)
-            require(
-                gross[flow] <= most_j, host, f"{where}: {gross[flow]} J admitted above the limit {most_j} J"
-            )
+        if port.keeper and gross[flow] > before[flow] and not reborn:  # what is restored was admitted before
+            require(line is not None or not port.radial, host, f"{where}: admitted without an envelope")
+            most_j = _most_j(host, most_va[flow], line, flow, slot_s)
+            told = f"{where}: {gross[flow]} J admitted above the limit {most_j} J"
+            require(gross[flow] <= most_j, host, told)
+
+
+def _envelope_line(host: Host, touched: Touched) -> EnvelopeLine | None:
+    assert host.router is not None  # noqa: S101
+    sealed = host.router.inspect().zone.envelope(touched.slot)
+    lines = () if sealed is None or not touched.port.radial else sealed.body.lines
+    return next((line for line in lines if line.link == touched.port.link), None)
+
+
+def _most_j(host: Host, rating_va: int, line: EnvelopeLine | None, flow: Flow, slot_s: int) -> int:
+    """Most energy of a slot: rating at the lowest voltage beside the reactive flow, envelope, margin."""
+    config = host.blueprint.config
+    apparent_va = rating_va * config.parameters.voltage_min_micro_pu // _MILLION
+    reactive_var = 0 if line is None else line.reactive_var
+    most_w = isqrt(max(0, apparent_va**2 - reactive_var**2))
+    if line is not None:
+        most_w = min(most_w, line.down_w if flow is Flow.DOWN else line.up_w)
+    return most_w * slot_s * (_MILLION - config.forecast_margin_ppm) // _MILLION
 
 
 def _gross_j(host: Host, ledger: SlotLedger) -> dict[Flow, int]:

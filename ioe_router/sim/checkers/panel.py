@@ -19,7 +19,7 @@ from ioe_router.sim.checkers.evidence import Evidence
 from ioe_router.sim.checkers.ledger import Ledgers
 from ioe_router.sim.checkers.numbers import Numbers
 from ioe_router.sim.checkers.offers import OwnEnergy, check_given_back
-from ioe_router.sim.checkers.paths import check_paths, check_sessions
+from ioe_router.sim.checkers.paths import check_offers, check_paths, check_sessions, check_told
 from ioe_router.sim.checkers.promises import Promises
 from ioe_router.sim.checkers.stream import Streams
 from ioe_router.sim.checkers.verdict import CheckFailed
@@ -78,5 +78,11 @@ class Panel:
             check_accounts(host)
         check_pairs([p for p in pairs if p[0].node not in self.liars and p[1].node not in self.liars])
         check_paths(hosts, self.liars)
+        for one, other in pairs:
+            if not self.liars.intersection((one.node, other.node)):
+                check_told(one, other)
+                check_told(other, one)
+        if not self.liars:
+            check_offers(hosts, self.liars)
         if not self.booked.get(last):
             raise CheckFailed(f"slot {last}: nobody could book anything after everything had healed")

@@ -75,6 +75,39 @@ def check_paths(hosts: Sequence[Host], liars: frozenset[NodeId]) -> None:
             _check_defaults(hosts, direction, oracle)
 
 
+def check_told(near: Host, far: Host) -> None:
+    """At the end: what one end of a link has told is what the other holds of it, and can still be used."""
+    assert near.router is not None and far.router is not None  # noqa: S101, PT018
+    told, heard = near.router.inspect().routing, far.router.inspect().routing
+    for path in heard.all_paths():
+        if path.neighbor != near.node:
+            continue
+        label = told.told(far.node, path.hash)
+        name = f"the path to {path.origin.hex()[:8]} over {near.name}"
+        require(label is not None, far, f"{name} is told no more")
+        if label is not None and label.incoming is not None:
+            usable = told.path(label.incoming.hash) is not None
+            require(usable, far, f"{name} goes on over one that {near.name} has lost")
+
+
+def check_offers(hosts: Sequence[Host], liars: frozenset[NodeId]) -> None:
+    """At the end: an offer that anybody holds is the one that its origin now makes."""
+    by_node = {host.node: host for host in hosts}
+    for host in hosts:
+        assert host.router is not None  # noqa: S101
+        for direction in _DIRECTIONS:
+            for offer in host.router.inspect().routing.offers(direction):
+                origin = by_node[offer.body.origin]
+                if liars.intersection((host.node, origin.node)):
+                    continue
+                assert origin.router is not None  # noqa: S101
+                now = origin.router.inspect().routing.offer(origin.node, offer.body.offer_no)
+                name = f"offer {offer.body.offer_no} of {origin.name}"
+                require(now is not None, host, f"{name} is withdrawn there and held here")
+                same = now is None or now.object_id == offer.object_id
+                require(same, host, f"{name} is an older version than its origin's")
+
+
 def _check_rib(
     host: Host,
     direction: Direction,

@@ -16,6 +16,7 @@ from ioe_router.core.effects import Effect, Emit
 from ioe_router.core.events import Booked, LinkSettled, Unbooked
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.envelope import ObjectType
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.reservation import ReservationState
 from ioe_router.sim.checkers.verdict import require
@@ -24,6 +25,7 @@ from ioe_router.sim.host import Host
 
 TOLERANCE_NS = 1_000 * NS_PER_MS
 PROMISED = (ReservationState.HELD, ReservationState.IN_DOUBT, ReservationState.COMMITTED)
+_GIVEN_UP = (ReservationState.FAILED, ReservationState.EXPIRED)
 RUNNING = (ReservationState.HOLDING, ReservationState.HELD)
 
 
@@ -44,7 +46,7 @@ class Promises:
         self._gate_s = parameters.timetable.final_gate_s
         self._promised: dict[str, dict[ReservationKey, _Promise]] = {}
         self._booked: dict[tuple[str, bytes, int], bool] = {}
-        self._settled: set[tuple[str, int, bytes, int]] = set()
+        self._settled: set[tuple[str, bytes, int]] = set()
         self.bent: set[str] = set()  # hosts whose UTC was touched: stored deadlines move with it
 
     def after(self, host: Host, now: Now, change: Change, effects: Sequence[Effect]) -> None:
@@ -110,7 +112,15 @@ class Promises:
             if record.toward_origin is None and before is ReservationState.HELD:
                 late = now.monotonic_ns - record.deadline_ns
                 require(late < 0, host, f"{name} was accepted {late} ns after the hold's deadline")
+                past_s = now.utc_s - min(record.slots.values()) + self._gate_s
+                require(past_s < 0, host, f"{name} was accepted {past_s} s after the final gate")
             require(record.committed is not None, host, f"{name} is COMMITTED without the origin's signature")
+        if before is ReservationState.IN_DOUBT and record.state in _GIVEN_UP:
+            told = record.answer is not None and record.answer.type is ObjectType.FAILED
+            over = now.utc_s >= record.last_slot + self._slot_s
+            signed = told or record.toward_initiator is None  # an initiator keeps no answer
+            ended = record.state is not ReservationState.EXPIRED
+            require(over or (signed and ended), host, f"{name} was IN_DOUBT and became {record.state.name}")
         if before is ReservationState.COMMITTED:
             kept = record.state in (ReservationState.COMMITTED, ReservationState.RELEASED)
             require(kept, host, f"{name} was COMMITTED and became {record.state.name}")
@@ -137,7 +147,7 @@ class Promises:
             case Unbooked():
                 self._booked[host.name, event.reservation, event.index] = False
             case LinkSettled():
-                once = (host.name, host.starts, event.link, event.slot)
+                once = (host.name, event.link, event.slot)
                 where = f"slot {event.slot}, link {event.link.hex()[:8]}"
                 require(once not in self._settled, host, f"{where} was settled twice")
                 self._settled.add(once)
