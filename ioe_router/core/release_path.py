@@ -118,17 +118,20 @@ class ReleasePath:
         record = self._hop.table.require(body.reservation, body.version)
         self._hop.from_origin_side(record, neighbor)
         if record.release_open:
-            self._released(record, body.state)
+            self._released(record, body.state, now)
         elif body.evidence is not None and record.state not in ENDED:
             self._take(neighbor, body.evidence, now, out)
 
-    def _released(self, record: Reservation, there: ReservationState) -> None:
-        """The neighbour has let go, or it came too late: then we stand in for the committed packets."""
+    def _released(self, record: Reservation, there: ReservationState, now: Now) -> None:
+        """The neighbour has let go, or it came too late: then we stand in for the committed packets.
+
+        Before the final gate nobody may refuse a RELEASE, whatever the neighbour says.
+        """
         if there in ENDED or there is ReservationState.UNSPECIFIED:
             self._hop.withdraw_far(record)
-        elif there is not ReservationState.COMMITTED:
-            return  # it has not come to the RELEASE yet
-        self._close(record)
+            self._close(record)
+        elif there is ReservationState.COMMITTED and self._hop.gate_is_closed(record, now):
+            self._close(record)
 
     def _close(self, record: Reservation) -> None:
         """Nothing more is to be heard about it."""

@@ -78,7 +78,7 @@ def line() -> Sim:
 def committed(sim: Sim) -> Sim:
     """One packet of c from a, committed everywhere."""
     want(sim, "c")
-    sim.wait(1)
+    sim.wait(4)
     assert [sim.states(name) for name in "abc"] == [[S.COMMITTED]] * 3
     return sim
 
