@@ -30,7 +30,7 @@ def _cell(state: SessionState, event: SessionEvent) -> Vector:
     following = TRANSITIONS.get((state, event))
     return Vector(
         id=f"session-fsm-{state.value}-{event.value}".replace("_", "-"),
-        notes="" if following is not None else "refused, the session is closed or was closed already",
+        notes="" if following is not None else "refused; a session that does not stand yet is closed",
         inputs={"state": state.name, "event": event.name},
         intermediates={} if following is None else {"next_state": following.name},
         code=None if following is not None else ErrorCode.UNEXPECTED,

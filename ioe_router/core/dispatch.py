@@ -11,6 +11,7 @@ from typing import Any
 from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
+from ioe_router.core.session_fsm import SessionState
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import (
     Close,
@@ -45,7 +46,12 @@ from ioe_router.model.settlement import ImbalanceRecord, LinkStatement, MeterRec
 
 
 def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
-    """Hand a verified object to its part. PeerError: refused, with the registered code."""
+    """Hand a verified object to its part. PeerError: refused, with the registered code.
+
+    What still comes on a connection that is being closed is ignored.
+    """
+    if parts.sessions.state(neighbor) is SessionState.CLOSING:
+        return
     match sealed.body:
         case OperationalKey():
             parts.evidence.learn_key(sealed, now)

@@ -114,6 +114,8 @@ class Sessions:
         """Check the neighbour's HELLO and answer with the proof. PeerError: refused and closed."""
         session = self._session(neighbor)
         following = advance(session.state, SessionEvent.HELLO)
+        if following is SessionState.CLOSING:
+            return
         try:
             check_hello(self._config, session.neighbor, sealed, now)
             check_transport_key(sealed, session.transport_key)
@@ -155,6 +157,8 @@ class Sessions:
         """Check the neighbour's proof; the session is then ESTABLISHED. PeerError: refused and closed."""
         session = self._session(neighbor)
         following = advance(session.state, SessionEvent.PROOF)
+        if following is SessionState.CLOSING:
+            return
         problem = proof_problem(session, sealed)
         if problem is not None:
             self.close(neighbor, problem.code, problem.detail, out)

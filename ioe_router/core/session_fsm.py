@@ -52,6 +52,8 @@ TRANSITIONS: Final[dict[tuple[SessionState, SessionEvent], SessionState]] = {
     (S.PROOF_SENT, E.DOWN): S.IDLE,
     (S.ESTABLISHED, E.CLOSE): S.CLOSING,
     (S.ESTABLISHED, E.DOWN): S.IDLE,
+    (S.CLOSING, E.HELLO): S.CLOSING,  # ignored, like everything that was on the way
+    (S.CLOSING, E.PROOF): S.CLOSING,
     (S.CLOSING, E.CLOSE): S.CLOSING,
     (S.CLOSING, E.DOWN): S.IDLE,
 }
