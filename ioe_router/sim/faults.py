@@ -44,6 +44,7 @@ class Fault(StrEnum):
     SLOW_HOST = "slow-host"
     LIE = "lie"
     RELEASE = "release"  # a host changes its mind about what it has bought
+    REPLACE = "replace"  # wants another in its place
     CURTAIL = "curtail"  # a host on the way cuts packets
 
 
@@ -59,7 +60,7 @@ _NETWORK: Final = (
     Fault.FLIP,
 )
 _CRASH: Final = (Fault.CRASH, Fault.DISK_FULL)
-_HOSTS: Final = (Fault.RELEASE, Fault.CURTAIL)
+_HOSTS: Final = (Fault.RELEASE, Fault.REPLACE, Fault.CURTAIL)
 _CLOCK: Final = (Fault.OFFSET, Fault.DRIFT, Fault.SLOW_HOST)
 MENUS: Final[dict[str, tuple[Fault, ...]]] = {
     "none": (),
@@ -158,7 +159,7 @@ class Chaos:
                 self._bend(fault)
             case Fault.SLOW_HOST:
                 self._slow_host(left_ns)
-            case Fault.RELEASE | Fault.CURTAIL:
+            case Fault.RELEASE | Fault.REPLACE | Fault.CURTAIL:
                 self._change_mind(fault)
             case Fault.LIE:
                 liar = self._rng.choice(list(self.liars.values()))

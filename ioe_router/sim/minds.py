@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from ioe_router.core.inputs import CurtailReservation, Input, ReleaseReservation
+from ioe_router.core.inputs import CurtailReservation, Input, ReleaseReservation, ReplaceReservation
 from ioe_router.core.reservation import Reservation
 from ioe_router.model.reservation import ReservationState
 from ioe_router.sim.host import Host
 
 
 def change_mind(what: str, host: Host, rng: random.Random) -> Input | None:
-    """Release or curtail a reservation that the host knows, drawn at random; None: it has none."""
+    """Release, replace or curtail a reservation that the host knows, drawn at random; None: it has none."""
     if host.router is None:
         return None
     records = host.router.inspect().reservations.all()
@@ -26,6 +26,14 @@ def _command(what: str, record: Reservation, rng: random.Random) -> Input:
     if what == "release":
         return ReleaseReservation(reservation=reservation)
     energy_j = {index: record.granted[index].energy_j for index in record.accepted if index in record.granted}
-    cut = [index for index in energy_j if rng.random() < rng.choice((0.4, 1.0))]
-    remaining = tuple((index, rng.randint(0, energy_j[index])) for index in cut)
-    return CurtailReservation(reservation=reservation, remaining=remaining)
+    if what == "curtail":
+        cut = [index for index in energy_j if rng.random() < rng.choice((0.4, 1.0))]
+        remaining = tuple((index, rng.randint(0, energy_j[index])) for index in cut)
+        return CurtailReservation(reservation=reservation, remaining=remaining)
+    wanted_j = max(1, sum(energy_j.values()) * rng.choice((1, 3, 5)) // 3)
+    return ReplaceReservation(
+        reservation=reservation,
+        energy_j=wanted_j,
+        energy_min_j=1,
+        price_limit_micro_per_kwh=record.core.body.price_limit_micro_per_kwh,
+    )

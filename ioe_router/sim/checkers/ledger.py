@@ -11,7 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from ioe_router.core.calendar import LiveEntry, PacketKey
+from ioe_router.core.calendar import PacketKey
 from ioe_router.model.discovery import LossModel
 from ioe_router.model.ids import LinkId
 from ioe_router.model.routing import Flow
@@ -56,7 +56,7 @@ class Ledgers:
             self._check_number(host, touched, key, entries[key].number)
         gone = [key for key in before if key not in after]
         if len(fresh) == 1 and not gone and not reborn:
-            self._check_loss(host, touched, entries[fresh[0]])
+            self._check_loss(host, touched, fresh[0])
 
     def _check_number(self, host: Host, touched: Touched, key: PacketKey, number: int) -> None:
         owner = self._used.setdefault(touched.port.link, {}).setdefault(number, key)
@@ -64,11 +64,12 @@ class Ledgers:
         told = f"{where}: used for {owner[0].hex()[:8]} and {key[0].hex()[:8]}"
         require(owner == key, host, told)
 
-    def _check_loss(self, host: Host, touched: Touched, entry: LiveEntry) -> None:
+    def _check_loss(self, host: Host, touched: Touched, key: PacketKey) -> None:
+        entry = touched.ledger.entries[key]
         if entry.uncut is not None:
             return
         model, d_j = touched.port.attestation.body.loss, entry.increment.flow_j
-        after_j = touched.ledger.net_j
+        after_j = touched.ledger.net_j - _replaced_j(host, touched, key)
         before_j = after_j - (d_j if entry.flow is Flow.DOWN else -d_j)
         costs_j = loss_j(model, after_j, self._slot_s) - loss_j(model, before_j, self._slot_s)
         sent_j, received_j = d_j + ceil(Fraction(costs_j, 2)), d_j - costs_j // 2
@@ -77,3 +78,15 @@ class Ledgers:
         told = f"{booked.sent_j} J for {booked.received_j} J, its loss asks for {sent_j} J for {received_j} J"
         where = f"slot {touched.slot}, link {touched.port.link.hex()[:8]}, line {entry.number}"
         require(covered, host, f"{where}: {told}")
+
+
+def _replaced_j(host: Host, touched: Touched, key: PacketKey) -> int:
+    """Net energy of what this packet's reservation is to replace: it is admitted as if that had gone."""
+    assert host.router is not None  # noqa: S101 - looked at alive
+    record = host.router.inspect().reservations.get(key[0], key[1])
+    named = None if record is None else record.core.body.replaces
+    return sum(
+        entry.increment.flow_j if entry.flow is Flow.DOWN else -entry.increment.flow_j
+        for other, entry in touched.ledger.entries.items()
+        if named is not None and other[0] == named
+    )
