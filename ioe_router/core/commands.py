@@ -71,6 +71,7 @@ def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
     for restored in parts.restored_bookings:
         out.emit(restored)
     parts.restored_bookings.clear()
+    parts.replace_desk.resume(now, out)
     for deviation in parts.settlement.restored_deviations():  # settled already, unless the crash came between
         parts.imbalance.deviated(deviation, now, out)
 

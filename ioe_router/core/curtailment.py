@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from ioe_router.core.calendar import LiveEntry
-from ioe_router.core.cuts import Cut, cut_here, cut_there, here_j, there_j
+from ioe_router.core.cuts import Cut, cut_here, cut_there, left_here, there_j
 from ioe_router.core.events import Curtailed, Unbooked
 from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.hop import Hop
@@ -26,7 +26,7 @@ from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
-from ioe_router.model.errors import ErrorCode, InvariantViolation, PeerError, UsageError
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, Receipt, ReservationState
 from ioe_router.model.slot import Slot
@@ -205,57 +205,47 @@ class Curtailments:
         return remains
 
     def _remains(self, record: Reservation, cut: Cut) -> dict[int, int]:
-        """What a cut leaves of each packet at this node's busbar."""
-        live = [item for item in cut.items if item.index in record.granted]
-        leg = _leg_to(record, cut.source)
-        if leg is None:
-            return {item.index: item.energy_j for item in live}
-        return {item.index: self._here_j(record, leg, item) for item in live}
-
-    def _here_j(self, record: Reservation, leg: Leg, item: PacketEnergy) -> int:
-        entry = self._hop.legs.entry(leg, record.slots[item.index], item.index)
-        if entry is None or item.energy_j == 0:
-            return 0
-        return here_j(leg, cut_there(leg, entry, item.energy_j))
+        """What a cut leaves of each packet at this node's busbar, whatever other cuts leave."""
+        leg, remains = _leg_to(record, cut.source), {}
+        for item in cut.items:
+            if item.index in record.granted:
+                entry = None if leg is None else _entry(leg, record.slots[item.index], item.index)
+                remains[item.index] = (
+                    item.energy_j if leg is None or entry is None else left_here(leg, entry, item.energy_j)
+                )
+        return remains
 
     def _apply(self, record: Reservation, cut: Cut, code: ErrorCode, out: Outbox) -> None:
-        """Lower the books; what has changed at this node's busbar goes on to the other side."""
-        source, lowered = _leg_to(record, cut.source), {}
-        for item in cut.items:
-            if item.index not in record.granted:
-                continue
-            before_j = record.granted[item.index].energy_j
-            after_j = self._lower(record, source, item)
-            said = record.cut_by.setdefault(cut.source, {})
-            said[item.index] = min(after_j, said.get(item.index, after_j))
-            if after_j < before_j:
-                lowered[item.index] = after_j
-                self._tell(record, item.index, before_j - after_j, code, out)
-        if lowered:
-            record.curtail = cut.curtail
-            record.touch()
-            self._pass_on(record, cut, lowered, out)
+        """Lower the books; a line that has changed at this end is news for the other end of its link."""
+        source, news = _leg_to(record, cut.source), dict[NodeId, dict[int, int]]()
+        said = record.cut_by.setdefault(cut.source, {})
+        stated = {item.index: item.energy_j for item in cut.items}
+        for index, left_j in self._remains(record, cut).items():
+            before_j, slot = record.granted[index].energy_j, record.slots[index]
+            said[index] = min(left_j, said.get(index, left_j))
+            if source is not None and left_j:
+                _cut_line(source, slot, index, there=stated[index])
+            for leg in record.legs():
+                if leg is not source and (left_j == 0 or _cut_line(leg, slot, index, here=left_j)):
+                    news.setdefault(leg.port.neighbor, {})[index] = left_j
+            if left_j < before_j:
+                self._lower(record, index, left_j)
+                self._tell(record, index, before_j - left_j, code, out)
+                record.curtail = cut.curtail
+        record.curtail = cut.curtail if news or record.curtail is None else record.curtail
+        record.touch()
+        for leg in record.legs():
+            self._send(leg, cut.curtail, news.get(leg.port.neighbor, {}), out)
 
-    def _lower(self, record: Reservation, source: Leg | None, item: PacketEnergy) -> int:
-        """Cut one packet on both links and in the own offer; returns what remains at the busbar."""
-        index, slot, granted = item.index, record.slots[item.index], record.granted[item.index]
-        self._changed[slot] = None
-        if item.energy_j == 0:
+    def _lower(self, record: Reservation, index: int, left_j: int) -> None:
+        """Less of a packet at this node's busbar, and of the own offer that it is from."""
+        self._changed[record.slots[index]] = None
+        if left_j == 0:
             self._hop.drop(record, index)
             record.accepted = tuple(one for one in record.accepted if one != index)
-            return 0
-        after_j = min(granted.energy_j, item.energy_j)
-        if source is not None:
-            entry = _cut_line(source, slot, index, there=item.energy_j)
-            after_j = min(granted.energy_j, here_j(source, entry.increment))
-        if after_j < granted.energy_j:
-            for leg in record.legs():
-                if leg is not source:
-                    _cut_line(leg, slot, index, here=after_j)
-            record.granted[index] = replace(granted, energy_j=after_j)
-            self._hop.origin.keep(record, index, after_j)
-        record.touch()
-        return after_j
+        else:
+            record.granted[index] = replace(record.granted[index], energy_j=left_j)
+            self._hop.origin.keep(record, index, left_j)
 
     def _tell(self, record: Reservation, index: int, gone_j: int, code: ErrorCode, out: Outbox) -> None:
         if record.is_transit:
@@ -353,18 +343,21 @@ class Curtailments:
         return changed
 
 
-def _cut_line(
-    leg: Leg, slot: Slot, index: int, *, here: int | None = None, there: int | None = None
-) -> LiveEntry:
-    """Lower a booked packet on one link, as stated at our end or at the neighbour's."""
-    key, ledger = leg.key(index), leg.port.calendar.ledger(slot)
-    if ledger is None or key not in ledger.entries:
-        raise InvariantViolation("a committed packet is not booked on its link")
-    entry = ledger.entries[key]
+def _cut_line(leg: Leg, slot: Slot, index: int, *, here: int | None = None, there: int | None = None) -> bool:
+    """Lower a booked packet on one link, as stated at our end or the neighbour's; whether that changed it."""
+    entry, ledger = _entry(leg, slot, index), leg.port.calendar.ledger(slot)
+    if ledger is None or entry is None:
+        return False  # replaced on this link in the meantime
     increment = cut_here(leg, entry, here) if here is not None else cut_there(leg, entry, there or 1)
-    if increment != entry.increment:
-        ledger.cut(key, increment)
-    return ledger.entries[key]
+    if increment == entry.increment:
+        return False
+    ledger.cut(leg.key(index), increment)
+    return True
+
+
+def _entry(leg: Leg, slot: Slot, index: int) -> LiveEntry | None:
+    ledger = leg.port.calendar.ledger(slot)
+    return None if ledger is None else ledger.entries.get(leg.key(index))
 
 
 def _leg_to(record: Reservation, neighbor: NodeId | None) -> Leg | None:

@@ -56,9 +56,12 @@ def cut_there(leg: Leg, entry: LiveEntry, energy_j: int) -> Increment:
     return (cut_far if leg.toward_origin else cut_near)(leg, entry, energy_j)
 
 
-def here_j(leg: Leg, increment: Increment) -> int:
-    """Energy of a packet at this node's end."""
-    return leg.near_j(increment) if leg.toward_origin else leg.far_j(increment)
+def left_here(leg: Leg, entry: LiveEntry, energy_j: int) -> int:
+    """What a cut to `energy_j` at the neighbour's end leaves at this node's end."""
+    if energy_j == 0:
+        return 0
+    near_j, far_j = leg.near_j(entry.committed), leg.far_j(entry.committed)
+    return _share(near_j, energy_j, far_j) if leg.toward_origin else _share(far_j, energy_j, near_j)
 
 
 def there_j(leg: Leg, increment: Increment) -> int:

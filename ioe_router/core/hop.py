@@ -168,6 +168,7 @@ class Hop:
             if record.toward_initiator is not None:
                 self.legs.withdraw(record.toward_initiator, slot, index)
         self.replacements.part(record)
+        self.replacements.part(record)
 
     def withdraw_far(self, record: Reservation) -> None:
         """Free the link toward the origin."""

@@ -28,7 +28,7 @@ from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import RESERVATION_ID_BYTES, NodeId, PathHash, ReservationId
-from ioe_router.model.reservation import HoldCore, HoldItem, Refuse
+from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
 from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 
@@ -168,10 +168,21 @@ class ReplaceDesk:
     def booked(self, record: Reservation, now: Now, out: Outbox) -> None:
         """Packets at one of our ends are committed: a replaced reservation of our own is given back."""
         self._desk.booked(record, now, out)
-        old = self._replacements.replaced(record) if record.toward_initiator is None else None
+        self._give_up_old(record, now, out)
+
+    def resume(self, now: Now, out: Outbox) -> None:
+        """After a restart: give back what a committed reservation of ours has replaced."""
+        for record in self._table.all():
+            if record.state is ReservationState.COMMITTED:
+                self._give_up_old(record, now, out)
+
+    def _give_up_old(self, record: Reservation, now: Now, out: Outbox) -> None:
+        if record.toward_initiator is not None:
+            return
+        old = self._replacements.replaced(record)
+        self._replacements.part(record)
         if old is None:
             return
-        self._replacements.part(record)
         try:
             self._releases.give_up(old, ErrorCode.UNSPECIFIED, now, out)
         except PeerError:

@@ -123,12 +123,17 @@ class Replacements:
         old.touch()
 
     def restore(self) -> None:
-        """After a restart: pair again what had not switched yet."""
+        """After a restart: pair again what had not switched yet, finish what had.
+
+        Old and new are two durable records; a crash may have come between them.
+        """
         for record in self._table.all():
-            state = record.state
-            if state in (ReservationState.HELD, ReservationState.IN_DOUBT) or (
-                state is ReservationState.COMMITTED and record.toward_initiator and not record.receipt
-            ):
+            if record.state is ReservationState.COMMITTED:
+                self.join(record)
+                self.committed(record)
+                if record.receipt or record.toward_initiator is None:
+                    self.confirmed(record)
+            elif record.state in (ReservationState.HELD, ReservationState.IN_DOUBT):
                 self.join(record)
 
 
