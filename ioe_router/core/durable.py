@@ -95,10 +95,12 @@ class Fields:
             raise self.bad(name)
         return tuple(value)
 
-    def rows(self, name: str, width: int) -> tuple[tuple[Any, ...], ...]:
-        """A table: rows of `width` whole numbers or nulls."""
+    def rows(
+        self, name: str, width: int, *, nullable: frozenset[int] = frozenset()
+    ) -> tuple[tuple[Any, ...], ...]:
+        """A table: rows of `width` whole numbers; columns in `nullable` may be null."""
         value = self._get(name)
-        if not isinstance(value, list) or not all(_is_row(row, width) for row in value):
+        if not isinstance(value, list) or not all(_is_row(row, width, nullable) for row in value):
             raise self.bad(name)
         return tuple(tuple(row) for row in value)
 
@@ -163,5 +165,7 @@ def slot_key(slot: Slot) -> bytes:
     return slot.to_bytes(SLOT_BYTES)
 
 
-def _is_row(row: object, width: int) -> bool:
-    return isinstance(row, list) and len(row) == width and all(x is None or type(x) is int for x in row)
+def _is_row(row: object, width: int, nullable: frozenset[int]) -> bool:
+    if not isinstance(row, list) or len(row) != width:
+        return False
+    return all(type(x) is int or (x is None and place in nullable) for place, x in enumerate(row))

@@ -41,6 +41,7 @@ B = TypeVar("B", HoldCore, Commit, Committed, Release)
 Recall = Callable[[Envelope, type[Any]], Sealed[Any]]
 PATH_HASH_BYTES: Final = 32
 _ENTRY_WIDTH: Final = 10
+_ENTRY_NULLABLE: Final = frozenset((6, 7, 8, 9))  # price, and the figures before a cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +233,7 @@ class ReservationReader:
             reservation=core.reservation,
             version=core.version,
         )
-        return leg, part.rows("entries", _ENTRY_WIDTH)
+        return leg, part.rows("entries", _ENTRY_WIDTH, nullable=_ENTRY_NULLABLE)
 
 
 def _state(fields: Fields) -> ReservationState:
@@ -268,7 +269,7 @@ def _granted(fields: Fields) -> dict[int, Granted]:
 
 def _serves(fields: Fields) -> Purpose | None:
     """Which want an own reservation serves: one row, or none."""
-    rows = fields.rows("serves", 3)
+    rows = fields.rows("serves", 3, nullable=frozenset((1,)))
     if not rows:
         return None
     trade_no, own_offer_no, hops = rows[0]
@@ -282,6 +283,8 @@ def _entries(
     for index, number, flow, flow_j, sent_j, received_j, price, *uncut in rows:
         if leg is None or index not in record.slots or flow not in (Flow.DOWN, Flow.UP):
             raise damaged(fields.what, "a ledger line belongs to no packet of it")
+        if min(number, flow_j, sent_j, received_j, *(one or 0 for one in uncut)) < 0:
+            raise damaged(fields.what, "a ledger line has a negative figure")
         entry = LiveEntry(
             number=number,
             flow=Flow(flow),
