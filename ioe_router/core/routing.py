@@ -94,7 +94,9 @@ class Routing:
         """A session has ended: withdraw what the neighbour has told, unless it has announced a restart."""
         self._advertisement.neighbor_down(neighbor, now)
         if restart_s:
-            self._restarting[neighbor] = now.after_ms(restart_s * MS_PER_S)
+            # an announcement again before all was told again does not prolong the wait
+            until_ns = now.after_ms(restart_s * MS_PER_S)
+            self._restarting[neighbor] = min(until_ns, self._restarting.get(neighbor, until_ns))
             self._heard.suspend(neighbor)
             self._stale_offers[neighbor] = dict.fromkeys(self._offers.heard_from(neighbor))
             return

@@ -285,6 +285,22 @@ def test_a_node_waits_no_longer_than_it_is_configured_to() -> None:
     assert {net.names[p.origin] for p in net.node("c").routing.all_paths()} == {"d"}
 
 
+def test_announcing_again_and_again_keeps_nothing_alive() -> None:
+    """A neighbour that parts anew before it has told everything is not waited for any longer."""
+    net = line()
+    announce(net, "b", 60)
+    for epoch in range(2, 9):
+        net.run(9_000)
+        restart(net, "b", epoch)
+        net.connect("b", "c")
+        b, c = net.node("b"), net.node("c")
+        while not (b.sessions.established(c.id) and c.sessions.established(b.id)):
+            net.drain()
+        c.routing.hear_refresh = lambda *_: None  # type: ignore[method-assign]
+        announce(net, "b", 60)
+    assert {net.names[p.origin] for p in net.node("d").routing.all_paths()} == {"c"}
+
+
 def test_without_the_feature_a_restart_is_a_loss() -> None:
     """A neighbour without RESUME is not told of a restart and withdraws at once."""
     net = line(resume=False)
