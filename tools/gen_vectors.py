@@ -16,6 +16,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import vector_cuts  # noqa: E402
 import vector_ed25519  # noqa: E402
 import vector_frames  # noqa: E402
 import vector_fsm  # noqa: E402
@@ -45,6 +46,7 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
         "state and event of a reservation: next state or code, what is sent",
         vector_fsm.reservation,
     ),
+    "cut-arith": ("what a CURTAIL at one end of a link leaves of a committed packet", vector_cuts.cuts),
     "loss-arith": ("losses, packets and prices on one link, in integers", vector_loss.arithmetic),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ed25519_curve
@@ -20,6 +21,8 @@ from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import SMALL_ORDER_Y, Ed25519Signer, merkle_root, signature_input, verify
 from ioe_router.core import session_fsm
+from ioe_router.core.calendar import LiveEntry
+from ioe_router.core.cuts import cut_far, cut_near
 from ioe_router.core.hello import session_id_of
 from ioe_router.core.loss import Increment, LinkModel, amount_micro, price_after_link, price_before_link
 from ioe_router.core.paths import first_hash, next_hash
@@ -185,6 +188,20 @@ def _search(model: LinkModel, inputs: Json, net_j: int, flow: Flow) -> Json:
     return {"flow_j": found.flow_j, "sent_j": found.sent_j, "received_j": found.received_j}
 
 
+def _cut(inputs: Json) -> Json:
+    """The packet of a purchase that goes out over a link: the near end receives."""
+    committed, live = (
+        Increment(flow_j=one["flow_j"], sent_j=one["far_j"], received_j=one["near_j"])
+        for one in (inputs["committed"], inputs["live"])
+    )
+    entry = LiveEntry(number=1, flow=Flow.DOWN, increment=live, uncut=committed)
+    leg: Any = SimpleNamespace(
+        near_j=lambda inc: inc.received_j, far_j=lambda inc: inc.sent_j, direction=Direction.SUPPLY
+    )
+    cut = (cut_near if inputs["end"] == "near" else cut_far)(leg, entry, inputs["remains_j"])
+    return {"near_j": cut.received_j, "far_j": cut.sent_j, "flow_j": cut.flow_j}
+
+
 def _fsm(inputs: Json) -> Json:
     """The table itself; `tests/simulation/test_reservation_cells.py` asks a router."""
     state, event = ReservationState[inputs["state"]], ReservationEvent[inputs["event"]]
@@ -222,6 +239,7 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "malformed": _malformed,
     "loss-arith": _loss,
     "reservation-fsm": _fsm,
+    "cut-arith": _cut,
     "session-fsm": _session_fsm,
     "session-id": _session_id,
     "retained": _retained,
