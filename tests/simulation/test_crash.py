@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from ioe_router.core.durable_settlement import IMBALANCE, OWN
 from ioe_router.core.effects import Persist, RecordKind
 from ioe_router.core.events import Booked, BookingRestored, ImbalanceSettled, LinkSettled, PeerFault
-from ioe_router.core.inputs import MeterRead, PublishOffer, ReleaseReservation, Trade
+from ioe_router.core.inputs import MeterRead, PublishOffer, ReleaseReservation, Started, Trade
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, UsageError
@@ -384,6 +385,21 @@ def test_a_slot_is_settled_once_whoever_crashes(name: str, read_before: bool) ->
     records = [event.record.body for event in sim.events("a", ImbalanceSettled)]
     assert len({(body.node, body.slot_utc_s) for body in records}) == len(records) == 2
     assert sim.router(name)._parts.settlement.restored_deviations()
+
+
+def test_a_crash_between_metering_and_the_deviation_loses_neither() -> None:
+    """The store ends behind the last meter record: the restarted node still settles its deviation, once."""
+    sim = committed(line())
+    sim.at(-SLOT_S - 5)
+    meter(sim, *"abc")
+    rows = [row for row in rows_of(sim, "b") if not row.key.startswith((OWN, IMBALANCE))]
+    assert len(rows) < len(rows_of(sim, "b"))
+    router = new_router(sim, "b")
+    router.restore(tuple(rows), sim.wire.now)
+    router.handle(Started(epoch=2), sim.wire.now)
+    (own,) = router.inspect().imbalance.own
+    before = sim.router("b").inspect().imbalance.own[0].record.body
+    assert own.record.body == before
 
 
 # ------------------------------------------------------------------ every instant
