@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.run import Plan, run
 
