@@ -139,6 +139,7 @@ class Chaos:
         def strike() -> None:
             if not self._healed:
                 self.done[fault.value] += 1
+                self._engine.trace.note(self._engine.now_ns, f"fault: {fault.value}")
                 self._do(fault, max(NS_PER_S, last_ns - self._engine.now_ns))
 
         return strike
