@@ -74,7 +74,8 @@ def with_line(sim: Sim, signer: str, change: Callable[[LedgerLine], LedgerLine])
 def ask(sim: Sim) -> None:
     """The want of c."""
     sim.want("c", KWH_J, 500_000)
-    sim.wait(1)
+    while not sim.records("c"):
+        sim.wait(1)
 
 
 def refused_by(sim: Sim, name: str, code: ErrorCode) -> None:
@@ -281,7 +282,8 @@ def test_a_final_entry_that_differs_from_the_grant_is_refused_and_changes_nothin
     sim = line(keeper_of_bc="c")
     lie(sim, "c", CommitHop, with_line(sim, "c", lambda x: replace(x, sent_j=x.sent_j - 1)))
     sim.want("c", KWH_J, 500_000)
-    sim.wait(0)
+    while not sim.records("c"):
+        sim.wait(1)
     before = sim.entries("b", "c")
     assert sim.states("b") == [S.HELD]
     assert {f.code for f in sim.events("b", PeerFault)} == {ErrorCode.GRANT_CHANGED}
