@@ -61,9 +61,10 @@ class Numbers:
 
     def _envelope(self, host: Host, now: Now) -> None:
         assert host.router is not None  # noqa: S101 - looked at alive
-        sealed = host.router.inspect().zone.envelope(slot_at(now.utc_s, self._slot_s))
+        slot = slot_at(now.utc_s, self._slot_s)  # of the host's clock, which may step back
+        sealed = host.router.inspect().zone.envelope(slot)
         if sealed is not None:
-            body, what = sealed.body, (host.name, host.starts, "envelope", bytes(sealed.body.root), 0)
+            body, what = sealed.body, (host.name, host.starts, "envelope", bytes(sealed.body.root), slot)
             self._take(host, what, (body.epoch, body.seq), sealed.object_id)
 
     def _link_states(self, host: Host, given: FrameReceived) -> None:
