@@ -21,7 +21,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt hunt-kill
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ hunt: $(READY) ## run thousands of seeds; goes on where it stopped (HUNT_ARGS="-
 
 hunt-kill: $(READY) ## kill real daemons a hundred times while they trade
 	@for round in 1 2 3 4; do IOE_KILLS=25 $(PY) -m pytest -q tests/e2e/test_kill9.py || exit 1; done
+
+mutants: $(READY) ## put deliberate bugs into the product, see that the simulator finds them; writes docs/mutants.md
+	@$(PY) -m tests.mutants.catalogue
 
 test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
 	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests

@@ -30,6 +30,7 @@ from ioe_router.sim.keys import SimIdentity
 
 Way = tuple[str | int, ...]
 REMEMBERED: Final = 200
+ENTRY_PART: Final = 0.5  # lies about a keeper's entry among those about what carries it
 IMPOSED: Final = 3  # at once
 SESSION_TYPES: Final = frozenset(
     {ObjectType.OPERATIONAL_KEY, ObjectType.HELLO, ObjectType.SESSION_PROOF, ObjectType.CLOSE}
@@ -154,6 +155,9 @@ class Liar:
         body = self._own_body(envelope)
         if body is None:
             return envelope
+        entry = getattr(body, "keeper_entry", None)
+        if isinstance(entry, Envelope) and self._rng.random() < ENTRY_PART:
+            return self._sealed(replace(body, keeper_entry=self._changed(entry, lie)), envelope) or envelope
         ways = [way for way in _numbers(body) if lie is Lie.NONSENSE or way[-1] not in ("epoch", "seq")]
         if not ways:
             return envelope
