@@ -15,6 +15,7 @@ from ioe_router.core.evidence import Prerequisites
 from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.legs import Leg, LegBook
 from ioe_router.core.outbox import Outbox
+from ioe_router.core.paths import rating_va
 from ioe_router.core.ports import Ports
 from ioe_router.core.replacement import Replacements
 from ioe_router.core.reservation import Reservation, ReservationTable
@@ -128,6 +129,9 @@ class Hop:
             )
         if (body.reservation, body.version) != (leg.reservation, leg.version):
             raise PeerError(ErrorCode.GRANT_CHANGED, "the entry belongs to another reservation")
+        most_j = rating_va(leg.port.attestation.body, leg.flow) * self.config.parameters.slot_s
+        if any(max(line.flow_j, line.sent_j, line.received_j) > most_j for line in body.lines):
+            raise PeerError(ErrorCode.GRANT_CHANGED, "a line is above what the link is rated for")
         return {line.index: line for line in body.lines}
 
     def mirrored(self, record: Reservation, leg: Leg, index: int, line: LedgerLine | None) -> LiveEntry:

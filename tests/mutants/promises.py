@@ -85,4 +85,20 @@ PROMISE_MUTANTS: Final = (
         finders=AGREEMENT | {"energy"},
         faults="curtail",
     ),
+    Mutant(
+        name="line above the rating",
+        says="A keeper's line is mirrored however much energy it names.",
+        changes=(
+            Edit(
+                "core.hop:Hop.lines",
+                "if any(max(line.flow_j, line.sent_j, line.received_j) > most_j for line in body.lines):",
+                "if False:",
+            ),
+        ),
+        finders=frozenset({"capacity"}),
+        faults="lie",
+        scenario="random8",
+        events=200,
+        seeds=range(38, 68),
+    ),
 )

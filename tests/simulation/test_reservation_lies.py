@@ -258,8 +258,9 @@ def test_the_most_that_a_price_may_be_is_what_a_message_can_state() -> None:
         (lambda x: replace(x, received_j=x.received_j - 1), ErrorCode.GRANT_CHANGED),
         (lambda x: replace(x, slot_utc_s=SLOT + SLOT_S), ErrorCode.GRANT_CHANGED),
         (lambda x: replace(x, index=2), ErrorCode.GRANT_CHANGED),
+        (lambda x: replace(x, sent_j=2**50), ErrorCode.GRANT_CHANGED),
     ],
-    ids=["energy", "slot", "index"],
+    ids=["energy", "slot", "index", "above the rating"],
 )
 def test_a_hold_whose_entry_does_not_fit_it_is_refused_and_undone(
     change: Callable[[LedgerLine], LedgerLine], code: ErrorCode

@@ -18,7 +18,7 @@ from ioe_router.core.calendar import SlotLedger
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.model.grid import EnvelopeLine
-from ioe_router.model.ids import ReservationId
+from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
@@ -30,10 +30,16 @@ DIRECTIONS = (Flow.DOWN, Flow.UP)
 _MILLION: Final = 1_000_000
 
 
-def check_capacity(host: Host, change: Change, slot_s: int) -> None:
-    """Judge the ledgers that a call has changed."""
+def check_capacity(host: Host, change: Change, slot_s: int, liars: frozenset[NodeId]) -> None:
+    """Judge the ledgers that a call has changed.
+
+    A mirror of a keeper that lies may add up to anything, but each of its lines is possible.
+    """
     for touched in change.touched:
-        _check_sums(host, touched, slot_s, reborn=change.reborn)
+        if touched.port.keeper or touched.port.neighbor not in liars:
+            _check_sums(host, touched, slot_s, reborn=change.reborn)
+        else:
+            _check_lines(host, touched, slot_s)
         _check_owners(host, touched)
 
 
@@ -57,6 +63,15 @@ def _check_sums(host: Host, touched: Touched, slot_s: int, *, reborn: bool) -> N
             most_j = _most_j(host, most_va[flow], line, flow, slot_s)
             told = f"{where}: {gross[flow]} J admitted above the limit {most_j} J"
             require(gross[flow] <= most_j, host, told)
+
+
+def _check_lines(host: Host, touched: Touched, slot_s: int) -> None:
+    rating = touched.port.attestation.body
+    for entry in touched.ledger.entries.values():
+        most_va = rating.rating_down_va if entry.flow is Flow.DOWN else rating.rating_up_va
+        energy_j = max(entry.increment.sent_j, entry.increment.received_j)
+        where = f"slot {touched.slot}, link {touched.port.link.hex()[:8]} {entry.flow.name}"
+        require(energy_j <= most_va * slot_s, host, f"{where}: a line of {energy_j} J is above the rating")
 
 
 def _envelope_line(host: Host, touched: Touched) -> EnvelopeLine | None:
