@@ -36,11 +36,13 @@ class OwnEnergy:
             return
         assert host.router is not None  # noqa: S101 - looked at alive
         own = host.router.inspect().own_offers
+        # What was promised before, and stands again or goes on, may be more than is stated by now.
+        fresh_steps = [step for step in change.steps if step.before not in GIVEN and not change.reborn]
         for offer in own.all():
             key = (host.name, offer.stated.offer_no)
             before = self._stated.get(key, offer.stated)
             self._stated[key] = offer.stated
-            fresh = [step.record for step in change.steps if _gives(step.record, offer.stated.offer_no)]
+            fresh = [step.record for step in fresh_steps if _gives(step.record, offer.stated.offer_no)]
             if fresh and not own.pairs:
                 self._check_sums(host, offer, before, fresh)
 
