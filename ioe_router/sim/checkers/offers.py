@@ -19,6 +19,7 @@ from ioe_router.sim.checkers.verdict import require
 from ioe_router.sim.checkers.watch import Change
 from ioe_router.sim.host import Host
 
+NEW = ReservationState.HELD
 GIVEN = (ReservationState.HELD, ReservationState.IN_DOUBT, ReservationState.COMMITTED)
 
 
@@ -36,8 +37,8 @@ class OwnEnergy:
             return
         assert host.router is not None  # noqa: S101 - looked at alive
         own = host.router.inspect().own_offers
-        # What was promised before, and stands again or goes on, may be more than is stated by now.
-        fresh_steps = [step for step in change.steps if step.before not in GIVEN and not change.reborn]
+        # A promise is new when it becomes HELD; one that stands again may be more than is stated by now.
+        fresh_steps = [s for s in change.steps if s.record.state is NEW and not change.reborn]
         for offer in own.all():
             key = (host.name, offer.stated.offer_no)
             before = self._stated.get(key, offer.stated)
