@@ -11,15 +11,14 @@ gone.  The reservation stays COMMITTED, whatever is left of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from ioe_router.core.calendar import LiveEntry
-from ioe_router.core.cuts import Cut, cut_here, cut_there, left_here, there_j
+from ioe_router.core.cuts import Cut, cut_line, left_here, live_entry, there_j
 from ioe_router.core.events import Curtailed, Unbooked
 from ioe_router.core.gates import Phase, phase_of
-from ioe_router.core.hop import Hop
+from ioe_router.core.hop import Hop, present
 from ioe_router.core.legs import Leg
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation import Reservation, ReservationKey
@@ -31,7 +30,8 @@ from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, Receipt, ReservationState
 from ioe_router.model.slot import Slot
 
-AT_ONCE_MS: Final = 1_000  # clocks of neighbours may differ by so much: nearer instants are now
+AT_ONCE_MS: Final = 1_000  # nearer instants are now
+AHEAD_MS: Final = 60_000  # by so much the clock of whoever cuts may be ahead of ours
 NOTICES_MAX: Final = 8  # announced cuts of one reservation that wait for their instant
 
 
@@ -109,9 +109,17 @@ class Curtailments:
         record = self._hop.table.require(body.reservation, body.version)
         leg = self._side(record, neighbor, body.node)
         record.advance(ReservationEvent.CURTAIL, now)
-        for item in sealed.body.items:
+        items = sealed.body.items
+        if record.state is ReservationState.RELEASED:
+            items = tuple(item for item in items if self._still_stands(record, leg, item.index))
+        for item in items:
             self._check_item(record, leg, item, body.effective_utc_ms, now)
-        self._take(record, curtail, leg, sealed.body.items, now, out)
+        if items:
+            self._take(record, curtail, leg, items, now, out)
+
+    def _still_stands(self, record: Reservation, leg: Leg, index: int) -> bool:
+        """Whether a packet of a released reservation is still booked on a leg, its release not confirmed."""
+        return index in record.slots and live_entry(leg, record.slots[index], index) is not None
 
     def _side(self, record: Reservation, neighbor: NodeId, cutter: NodeId) -> Leg:
         """The leg that a cut may come over. PeerError NOT_OWNER when it is not of the reservation's path."""
@@ -142,8 +150,19 @@ class Curtailments:
         if phase_of(parameters, slot, now) >= Phase.OVER:
             return ErrorCode.IN_PAST
         gate_utc_ms = (slot - parameters.timetable.final_gate_s) * 1000
-        later = effective_utc_ms > now.utc_ms + AT_ONCE_MS
-        return ErrorCode.GATE_CLOSED if later and effective_utc_ms >= gate_utc_ms else None
+        if effective_utc_ms < gate_utc_ms or self._is_at_once((slot,), effective_utc_ms, now):
+            return None
+        return ErrorCode.GATE_CLOSED
+
+    def _is_at_once(self, slots: Iterable[Slot], effective_utc_ms: int, now: Now) -> bool:
+        """Whether a cut takes effect at once, by whatever clock near ours its instant was set.
+
+        After the gate there are no notices, so an instant there that a clock ahead of ours may show is now.
+        """
+        if effective_utc_ms <= now.utc_ms + AT_ONCE_MS:
+            return True
+        gate_s = min(slots) - self._hop.config.parameters.timetable.final_gate_s
+        return gate_s * 1000 <= effective_utc_ms <= now.utc_ms + AHEAD_MS
 
     # --- taking effect
 
@@ -163,13 +182,14 @@ class Curtailments:
             source=None if leg is None else leg.port.neighbor,
             items=items,
         )
-        later = cut.effective_utc_ms > now.utc_ms + AT_ONCE_MS
+        slots = [record.slots[item.index] for item in items]
+        later = not self._is_at_once(slots, cut.effective_utc_ms, now)
         if later and len(record.notices) >= NOTICES_MAX:
             raise PeerError(ErrorCode.LIMIT_REACHED, "too many announced cuts of this reservation")
         remains = self._announce(record, cut, sealed.body, now, out)
         if not later:
             self._apply(record, cut, sealed.body.code, out)
-        elif remains:
+        elif remains or record.state is ReservationState.RELEASED:
             record.notices = (*record.notices, cut)
             record.touch()
             self._waiting[record.key] = record
@@ -209,7 +229,7 @@ class Curtailments:
         leg, remains = _leg_to(record, cut.source), {}
         for item in cut.items:
             if item.index in record.granted:
-                entry = None if leg is None else _entry(leg, record.slots[item.index], item.index)
+                entry = None if leg is None else live_entry(leg, record.slots[item.index], item.index)
                 remains[item.index] = (
                     item.energy_j if leg is None or entry is None else left_here(leg, entry, item.energy_j)
                 )
@@ -217,6 +237,9 @@ class Curtailments:
 
     def _apply(self, record: Reservation, cut: Cut, code: ErrorCode, out: Outbox) -> None:
         """Lower the books; a line that has changed at this end is news for the other end of its link."""
+        if record.state is ReservationState.RELEASED:
+            self._cut_standing(record, cut)
+            return
         source, news = _leg_to(record, cut.source), dict[NodeId, dict[int, int]]()
         said = record.cut_by.setdefault(cut.source, {})
         stated = {item.index: item.energy_j for item in cut.items}
@@ -224,9 +247,9 @@ class Curtailments:
             before_j, slot = record.granted[index].energy_j, record.slots[index]
             said[index] = min(left_j, said.get(index, left_j))
             if source is not None and left_j:
-                _cut_line(source, slot, index, there=stated[index])
+                cut_line(source, slot, index, there=stated[index])
             for leg in record.legs():
-                if leg is not source and (left_j == 0 or _cut_line(leg, slot, index, here=left_j)):
+                if leg is not source and (left_j == 0 or cut_line(leg, slot, index, here=left_j)):
                     news.setdefault(leg.port.neighbor, {})[index] = left_j
             if left_j < before_j:
                 self._lower(record, index, left_j)
@@ -236,6 +259,18 @@ class Curtailments:
         record.touch()
         for leg in record.legs():
             self._send(leg, cut.curtail, news.get(leg.port.neighbor, {}), out)
+
+    def _cut_standing(self, record: Reservation, cut: Cut) -> None:
+        """Released here, but not yet there: the line that we stand in with is cut like the neighbour's."""
+        leg = _leg_to(record, cut.source)
+        for item in cut.items if leg is not None else ():
+            slot = record.slots[item.index]
+            self._changed[slot] = None
+            if item.energy_j:
+                cut_line(present(leg), slot, item.index, there=item.energy_j)
+            else:
+                self._hop.legs.withdraw(present(leg), slot, item.index)
+        record.touch()
 
     def _lower(self, record: Reservation, index: int, left_j: int) -> None:
         """Less of a packet at this node's busbar, and of the own offer that it is from."""
@@ -280,7 +315,7 @@ class Curtailments:
         """Carry out the announced cuts whose instant has come."""
         for record in list(self._waiting.values()):
             ripe = [n for n in record.notices if n.effective_utc_ms <= now.utc_ms]
-            standing = record.state is ReservationState.COMMITTED
+            standing = record.state in (ReservationState.COMMITTED, ReservationState.RELEASED)
             if ripe or not standing:
                 record.notices = tuple(n for n in record.notices if n not in ripe) if standing else ()
                 record.touch()
@@ -311,7 +346,7 @@ class Curtailments:
 
     def _repeat(self, record: Reservation, leg: Leg, now: Now, out: Outbox) -> None:
         """Tell one side of a reservation all its cuts again."""
-        if record.state is not ReservationState.COMMITTED:
+        if record.state is not ReservationState.COMMITTED and not record.release_open:
             return
         if record.curtail is not None:
             self._send(leg, record.curtail, self._cut_elsewhere(record, leg, now), out)
@@ -341,23 +376,6 @@ class Curtailments:
         changed = tuple(self._changed)
         self._changed.clear()
         return changed
-
-
-def _cut_line(leg: Leg, slot: Slot, index: int, *, here: int | None = None, there: int | None = None) -> bool:
-    """Lower a booked packet on one link, as stated at our end or the neighbour's; whether that changed it."""
-    entry, ledger = _entry(leg, slot, index), leg.port.calendar.ledger(slot)
-    if ledger is None or entry is None:
-        return False  # replaced on this link in the meantime
-    increment = cut_here(leg, entry, here) if here is not None else cut_there(leg, entry, there or 1)
-    if increment == entry.increment:
-        return False
-    ledger.cut(leg.key(index), increment)
-    return True
-
-
-def _entry(leg: Leg, slot: Slot, index: int) -> LiveEntry | None:
-    ledger = leg.port.calendar.ledger(slot)
-    return None if ledger is None else ledger.entries.get(leg.key(index))
 
 
 def _leg_to(record: Reservation, neighbor: NodeId | None) -> Leg | None:

@@ -22,6 +22,7 @@ from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import PacketEnergy
 from ioe_router.model.routing import Direction
+from ioe_router.model.slot import Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +83,21 @@ def _joined(leg: Leg, entry: LiveEntry, near_j: int, far_j: int) -> Increment:
 
 def _share(whole_j: int, remains_j: int, committed_j: int) -> int:
     return max(1, whole_j * remains_j // committed_j)
+
+
+def cut_line(leg: Leg, slot: Slot, index: int, *, here: int | None = None, there: int | None = None) -> bool:
+    """Lower a booked packet on one link, as stated at our end or the neighbour's; whether that changed it."""
+    entry, ledger = live_entry(leg, slot, index), leg.port.calendar.ledger(slot)
+    if ledger is None or entry is None:
+        return False  # replaced on this link in the meantime
+    increment = cut_here(leg, entry, here) if here is not None else cut_there(leg, entry, there or 1)
+    if increment == entry.increment:
+        return False
+    ledger.cut(leg.key(index), increment)
+    return True
+
+
+def live_entry(leg: Leg, slot: Slot, index: int) -> LiveEntry | None:
+    """The booked packet on a leg's link, None when it is not booked there."""
+    ledger = leg.port.calendar.ledger(slot)
+    return None if ledger is None else ledger.entries.get(leg.key(index))

@@ -172,6 +172,9 @@ def answers(state: S, event: ReservationEvent) -> tuple[Answer, ...]:
     return (Answer("FAULT", _TO_SENDER),)
 
 
+# what is released here stays booked toward the origin until it is confirmed, and may be cut meanwhile
+TRANSITIONS[S.RELEASED, E.CURTAIL] = S.RELEASED
+
 ENDED: Final = frozenset({S.FAILED, S.RELEASED, S.EXPIRED})
 TERMINAL: Final = ENDED | {S.COMMITTED}
 

@@ -1,0 +1,104 @@
+"""Cuts that meet releases, and cuts by a clock that is ahead: the same books at both ends of every link."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from ioe_router.core.events import PeerFault
+from ioe_router.core.inputs import ReleaseReservation
+from ioe_router.model.reservation import ReservationState
+from tests.simulation.pair import SLOT, Sim
+from tests.simulation.test_curtailment import PATH, booked, chain, cut
+
+S = ReservationState
+GATE_S = 120  # final gate before a slot of 900 s
+
+
+def lines(sim: Sim, one: str, other: str) -> tuple[list[object], list[object]]:
+    """What both ends of a link have booked, by keeper's number and energies."""
+
+    def seen(here: str, there: str) -> list[object]:
+        return [(e.number, e.increment) for e in sim.entries(here, there, SLOT)]
+
+    return seen(one, other), seen(other, one)
+
+
+def release(sim: Sim, name: str = "d") -> None:
+    """The initiator's host gives the first reservation back."""
+    sim.wire.give(sim.node(name), ReleaseReservation(reservation=booked(sim, name)[0]))
+    sim.wire.settle()
+
+
+def link_down(sim: Sim, one: str, other: str) -> None:
+    """Cut the wire between two nodes."""
+    sim.wire.disconnect(sim.node(one), sim.node(other))
+    sim.wire.settle()
+
+
+def link_up(sim: Sim, one: str, other: str) -> None:
+    """Mend it."""
+    sim.wire.connect(sim.node(one), sim.node(other))
+    sim.wire.settle()
+
+
+def all_agree(sim: Sim) -> bool:
+    """Whether both ends of every link have the same books."""
+    pairs = (lines(sim, one, other) for one, other in pairwise(PATH))
+    return all(here == there for here, there in pairs)
+
+
+def test_a_cut_reaches_the_line_that_a_released_node_stands_in_with() -> None:
+    """The release came too late at c, d stands in: a cut from the origin lowers d's end of the link, too."""
+    sim = chain()
+    link_down(sim, "c", "d")
+    release(sim)
+    sim.at(GATE_S - 10)
+    link_up(sim, "c", "d")
+    sim.wait(5)
+    assert (sim.states("d"), sim.states("c")) == ([S.RELEASED], [S.COMMITTED])
+    full = lines(sim, "c", "d")[0]
+    cut(sim, "a", booked(sim, "a")[1] // 2)
+    sim.wait(5)
+    assert lines(sim, "c", "d")[0] != full
+    assert all_agree(sim)
+    assert not any(sim.events(name, PeerFault) for name in "abd")
+
+
+def test_a_cut_to_nothing_frees_that_line() -> None:
+    """Cut to 0 at the origin: nobody has the packet any more, the released node included."""
+    sim = chain()
+    link_down(sim, "c", "d")
+    release(sim)
+    sim.at(GATE_S - 10)
+    link_up(sim, "c", "d")
+    sim.wait(5)
+    cut(sim, "a", 0)
+    sim.wait(5)
+    assert [lines(sim, one, other) for one, other in pairwise(PATH)] == [([], [])] * 3
+
+
+def test_a_cut_before_a_release_that_came_too_late_is_said_again() -> None:
+    """Both were lost with the session; the release is refused after the gate, the cut counts."""
+    sim = chain()
+    link_down(sim, "c", "d")
+    cut(sim, "d", booked(sim, "d")[1] // 2)
+    release(sim)
+    sim.at(GATE_S - 10)
+    assert not all_agree(sim)
+    link_up(sim, "c", "d")
+    sim.wait(5)
+    assert (sim.states("d"), sim.states("c")) == ([S.RELEASED], [S.COMMITTED])
+    assert all_agree(sim)
+
+
+@pytest.mark.parametrize("ahead_s", [5, 59])
+def test_a_cut_at_once_by_a_clock_that_is_ahead_is_at_once_after_the_gate(ahead_s: int) -> None:
+    """After the gate there are no notices: an instant that the neighbour's clock may show is now."""
+    sim = chain()
+    sim.at(GATE_S - 10)
+    cut(sim, "a", booked(sim, "a")[1] // 2, in_s=ahead_s)
+    assert all_agree(sim)
+    assert booked(sim, "d")[1] < booked(sim, "a")[1] + 10_000
+    assert not any(sim.events(name, PeerFault) for name in PATH)
