@@ -27,6 +27,7 @@ from ioe_router.model.ids import NodeId
 from ioe_router.scenario.model import Scenario
 
 PATIENCE_S: Final = 0.25  # wall time after which a round that does not end is looked into
+TURNS: Final = 3  # of the event loop between two looks: a frame needs more than one to arrive
 CONNECT_S: Final = 90.0  # wall time in which all sessions must stand
 
 
@@ -154,7 +155,8 @@ class LocalFleet:
         """Return when every node rests or waits for its turn, and no frame is under way."""
         patience = time.monotonic() + PATIENCE_S
         while not (self._arrived() and self._quiet()):  # the cheap question first
-            await asyncio.sleep(0)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             if time.monotonic() > patience:
                 patience += PATIENCE_S
                 for watcher in self._watchers:
