@@ -1,10 +1,11 @@
 """Link states: how loaded links elsewhere are, as a hint for pricing (SPEC section 7).
 
 The keeper of a link, and nobody else, says per slot what flows and what is
-free, in a few coarse steps of the rating.  It says so only when a step
-changes, at most once per interval, and only to neighbours that were told a
-path over the link; they pass it on unchanged by the same rule.  The link of a
-single customer has no link state: its flow is a household's load.
+free, in a few coarse steps of the rating.  It says so only when a figure has
+moved by a step (nothing swings about an edge), at most once per interval, and
+only to neighbours that were told a path over the link; they pass it on
+unchanged by the same rule.  The link of a single customer has no link state:
+its flow is a household's load.
 
 A link state is never a promise: only a GRANT is.
 """
@@ -17,6 +18,7 @@ from typing import Final
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence, Prerequisites
+from ioe_router.core.loss import signed
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import rating_va
 from ioe_router.core.rib import AdjRibOut
@@ -58,11 +60,28 @@ def quantised(load: LinkLoad, attestation: LinkAttestation, steps: int, slot_s: 
     )
 
 
+def has_moved(
+    before: LinkLoad, after: LinkLoad, attestation: LinkAttestation, steps: int, slot_s: int
+) -> bool:
+    """Whether a figure has moved by a step or more, or a direction has become full or free."""
+    down_j, up_j = (max(1, rating_va(attestation, flow) * slot_s // steps) for flow in (Flow.DOWN, Flow.UP))
+    net_j = abs(signed(after.net_energy_j, after.net_flow) - signed(before.net_energy_j, before.net_flow))
+    return (
+        net_j >= min(down_j, up_j)
+        or abs(after.residual_down_j - before.residual_down_j) >= down_j
+        or abs(after.residual_up_j - before.residual_up_j) >= up_j
+        or (after.residual_down_j < down_j) is not (before.residual_down_j < down_j)
+        or (after.residual_up_j < up_j) is not (before.residual_up_j < up_j)
+    )
+
+
 @dataclass(slots=True)
 class _Own:
     """What was last said about one slot of a link that this node keeps, and what is to be said."""
 
     said: LinkLoad | None = None
+    meant: LinkLoad | None = None  # the figures behind what was said, before they were rounded
+    now: LinkLoad | None = None  # the figures as they are
     next_at_ns: int = 0
     waiting: LinkLoad | None = None
     gathering: bool = False  # waits for what else changes at this moment
@@ -156,7 +175,9 @@ class LinkStates:
             return
         own = self._own.setdefault((link, slot), _Own())
         coarse = quantised(load, attested.body, self._steps, self._slot_s)
-        own.waiting = coarse if coarse != own.said else None
+        own.now = load
+        moved = own.meant is None or has_moved(own.meant, load, attested.body, self._steps, self._slot_s)
+        own.waiting = coarse if moved and coarse != own.said else None
         if own.waiting is None:
             self._waiting.pop((link, slot), None)
             own.gathering = False
@@ -196,7 +217,7 @@ class LinkStates:
                 continue
             self._seq[link] = self._seq.get(link, 0) + 1
             self._store(self._sealer.seal(self._body(link, slot, own.waiting, now)))
-            own.said, own.waiting = own.waiting, None
+            own.said, own.meant, own.waiting = own.waiting, own.now, None
             own.next_at_ns = now.monotonic_ns + self._interval_ns
             self._news[link, slot] = self._me
 
