@@ -22,7 +22,7 @@ from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.scenario.model import Day, Market, Scenario, ScenarioLink, ScenarioLinkKind
 
-LINK_STATE_STEPS: Final = 16
+LINK_STATE_STEPS: Final = 24
 LINK_STATE_MS: Final = 500  # many updates a band: who plans on older figures crowds the same ties
 LIFETIME_S: Final = 2 * 86_400
 PPM: Final = 1_000_000
