@@ -26,11 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
+from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.inputs import MeterRead
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
@@ -310,9 +310,6 @@ class Settlement:
         if slot_utc_s < self._forgotten:
             raise PeerError(ErrorCode.IN_PAST, "the slot has been settled and forgotten")
         return Slot(slot_utc_s)
-
-
-CLOCK_TOLERANCE_S: Final = 60
 
 
 def _same(known: ObjectId, heard: ObjectId, what: str) -> None:

@@ -29,6 +29,7 @@ from itertools import zip_longest
 from typing import Final
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
 from ioe_router.core.post import Post, Proven
@@ -46,7 +47,6 @@ ENVELOPE_SLOTS: Final = 192
 LIMIT_LIFETIME_S: Final = 172_800
 LINES_MAX: Final = 1_024  # of an envelope, which keeps it below 64 KiB; links beyond are not bookable
 REPORT_ITEMS: Final = 48  # of each sort in one report, which keeps it below 64 KiB
-CLOCK_TOLERANCE_S: Final = 60
 ENVELOPES_KEPT: Final = 4
 SERIAL_BITS: Final = 20  # a serial is the epoch and, behind it, a count of this size
 
