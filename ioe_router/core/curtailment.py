@@ -17,13 +17,14 @@ from typing import Final, Protocol
 
 from ioe_router.core.cuts import Cut, cut_line, left_here, live_entry, there_j
 from ioe_router.core.events import Curtailed, Unbooked
-from ioe_router.core.gates import Phase, phase_of
-from ioe_router.core.hop import Hop, present
+from ioe_router.core.evidence import CLOCK_TOLERANCE_S
+from ioe_router.core.gates import Phase, final_gate_utc_ms, phase_of
+from ioe_router.core.hop import Hop
 from ioe_router.core.legs import Leg
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.core.reservation_fsm import ReservationEvent
-from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
@@ -31,7 +32,7 @@ from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, Rece
 from ioe_router.model.slot import Slot
 
 AT_ONCE_MS: Final = 1_000  # nearer instants are now
-AHEAD_MS: Final = 60_000  # by so much the clock of whoever cuts may be ahead of ours
+AHEAD_MS: Final = CLOCK_TOLERANCE_S * MS_PER_S  # by so much the clock of whoever cuts may be ahead of ours
 NOTICES_MAX: Final = 8  # announced cuts of one reservation that wait for their instant
 
 
@@ -149,10 +150,8 @@ class Curtailments:
         parameters = self._hop.config.parameters
         if phase_of(parameters, slot, now) >= Phase.OVER:
             return ErrorCode.IN_PAST
-        gate_utc_ms = (slot - parameters.timetable.final_gate_s) * 1000
-        if effective_utc_ms < gate_utc_ms or self._is_at_once((slot,), effective_utc_ms, now):
-            return None
-        return ErrorCode.GATE_CLOSED
+        in_notice = effective_utc_ms < final_gate_utc_ms(parameters, slot)
+        return None if in_notice or effective_utc_ms <= now.utc_ms + AHEAD_MS else ErrorCode.GATE_CLOSED
 
     def _is_at_once(self, slots: Iterable[Slot], effective_utc_ms: int, now: Now) -> bool:
         """Whether a cut takes effect at once, by whatever clock near ours its instant was set.
@@ -161,8 +160,8 @@ class Curtailments:
         """
         if effective_utc_ms <= now.utc_ms + AT_ONCE_MS:
             return True
-        gate_s = min(slots) - self._hop.config.parameters.timetable.final_gate_s
-        return gate_s * 1000 <= effective_utc_ms <= now.utc_ms + AHEAD_MS
+        gate_utc_ms = final_gate_utc_ms(self._hop.config.parameters, min(slots))
+        return gate_utc_ms <= effective_utc_ms <= now.utc_ms + AHEAD_MS
 
     # --- taking effect
 
@@ -262,15 +261,17 @@ class Curtailments:
 
     def _cut_standing(self, record: Reservation, cut: Cut) -> None:
         """Released here, but not yet there: the line that we stand in with is cut like the neighbour's."""
+        record.touch()
         leg = _leg_to(record, cut.source)
-        for item in cut.items if leg is not None else ():
+        if leg is None:
+            return
+        for item in cut.items:
             slot = record.slots[item.index]
             self._changed[slot] = None
             if item.energy_j:
-                cut_line(present(leg), slot, item.index, there=item.energy_j)
+                cut_line(leg, slot, item.index, there=item.energy_j)
             else:
-                self._hop.legs.withdraw(present(leg), slot, item.index)
-        record.touch()
+                self._hop.legs.withdraw(leg, slot, item.index)
 
     def _lower(self, record: Reservation, index: int, left_j: int) -> None:
         """Less of a packet at this node's busbar, and of the own offer that it is from."""

@@ -9,9 +9,10 @@ timers that fire the phases are kept in `slots.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.parameters import NO_BAND, NetworkParameters
 from ioe_router.model.slot import Slot
@@ -46,6 +47,16 @@ def phase_of(parameters: NetworkParameters, slot: Slot, now: Now) -> Phase:
         if utc_s >= since_s:
             return phase
     return Phase.BEFORE
+
+
+def any_closed(parameters: NetworkParameters, slots: Iterable[Slot], now: Now) -> bool:
+    """Whether the final gate of some of the slots has passed."""
+    return any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in slots)
+
+
+def final_gate_utc_ms(parameters: NetworkParameters, slot: Slot) -> int:
+    """The instant of a slot's final gate."""
+    return (slot - parameters.timetable.final_gate_s) * MS_PER_S
 
 
 def refusal_of(

@@ -12,7 +12,7 @@ from typing import Protocol
 from ioe_router.config import RouterConfig
 from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.evidence import Prerequisites
-from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.gates import any_closed
 from ioe_router.core.legs import Leg, LegBook
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import rating_va
@@ -241,8 +241,7 @@ class Hop:
 
     def gate_is_closed(self, record: Reservation, now: Now) -> bool:
         """The final gate of some slot of the reservation, or of one whose place it takes, has passed."""
-        parameters = self.config.parameters
-        closed = any(phase_of(parameters, slot, now) >= Phase.CLOSED for slot in record.slots.values())
+        closed = any_closed(self.config.parameters, record.slots.values(), now)
         return closed or self.replacements.gate_is_closed(record, now)
 
 

@@ -14,7 +14,7 @@ the new one fails, the old one was never touched.
 
 from __future__ import annotations
 
-from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.gates import any_closed
 from ioe_router.core.legs import Leg
 from ioe_router.core.own_offers import OwnOffers
 from ioe_router.core.reservation import Reservation, ReservationTable
@@ -54,7 +54,7 @@ class Replacements:
             raise PeerError(ErrorCode.CONFLICT, "a replacement has the origin and direction of the old one")
         if self._rival(old) is not None:
             raise PeerError(ErrorCode.CONFLICT, "another reservation is about to replace the same one")
-        if self._is_closed(old, now):
+        if any_closed(self._parameters, old.slots.values(), now):
             raise PeerError(ErrorCode.GATE_CLOSED, "the reservation to be replaced is dispatched")
 
     def _rival(self, old: Reservation) -> Reservation | None:
@@ -63,10 +63,6 @@ class Replacements:
             if other.core.body.replaces == named and other.state is not ReservationState.COMMITTED:
                 return other
         return None
-
-    def _is_closed(self, record: Reservation, now: Now) -> bool:
-        """The final gate of some slot has passed."""
-        return any(phase_of(self._parameters, s, now) >= Phase.CLOSED for s in record.slots.values())
 
     def replaced(self, record: Reservation) -> Reservation | None:
         """The committed reservation whose place this one takes, as long as it stands."""
@@ -77,7 +73,7 @@ class Replacements:
     def gate_is_closed(self, record: Reservation, now: Now) -> bool:
         """The final gate of the replaced reservation has passed: it can be given up no more."""
         old = self.replaced(record)
-        return old is not None and self._is_closed(old, now)
+        return old is not None and any_closed(self._parameters, old.slots.values(), now)
 
     # --- while both are there
 
