@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from ioe_router.model.envelope import Envelope, ObjectType, Signature
-from ioe_router.model.errors import UsageError
+from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
+from ioe_router.model.errors import PeerError, UsageError
 from ioe_router.model.slot import Slot
 
 T = TypeVar("T")
@@ -24,6 +24,14 @@ T = TypeVar("T")
 FORMAT: Final = 1
 SLOT_BYTES: Final = 8
 REMEDY: Final = "restore the store from a backup, or move it away to start without its promises"
+
+
+class Recall(Protocol):
+    """Decodes an object of this node's own store: it was verified before it was stored."""
+
+    def __call__(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
+        """The object with what it says. PeerError when the bytes are not a `body`."""
+        ...
 
 
 def to_record(values: dict[str, Any]) -> bytes:
@@ -88,6 +96,14 @@ class Fields:
             raise self.bad(name)
         return envelope
 
+    def sealed(self, name: str, body: type[T], recall: Recall) -> Sealed[T] | None:
+        """A signed object with what it says, or null."""
+        envelope = self.maybe(self.envelope, name)
+        try:
+            return None if envelope is None else recall(envelope, body)
+        except PeerError as error:
+            raise damaged(self.what, f"its {name} cannot be decoded: {error.detail}") from None
+
     def numbers(self, name: str) -> tuple[int, ...]:
         """A list of whole numbers."""
         value = self._get(name)
@@ -139,6 +155,11 @@ def envelope_to(envelope: Envelope | None) -> list[Any] | None:
         return None
     pairs = [[one.key.hex(), one.signature.hex()] for one in envelope.signatures]
     return [int(envelope.type), envelope.signed.hex(), pairs]
+
+
+def sealed_to(sealed: Sealed[Any] | None) -> list[Any] | None:
+    """The envelope of an object that this node has verified, as JSON."""
+    return None if sealed is None else envelope_to(sealed.envelope)
 
 
 def _envelope(value: Any) -> Envelope | None:  # noqa: ANN401 - any JSON

@@ -8,12 +8,11 @@ promise: of it nothing is written, and a restart forgets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ioe_router.core.calendar import LiveEntry
-from ioe_router.core.durable import Fields, damaged, envelope_to, to_record
+from ioe_router.core.durable import Fields, Recall, damaged, envelope_to, sealed_to, to_record
 from ioe_router.core.durable_cuts import cuts_of, read_cuts
 from ioe_router.core.legs import Leg
 from ioe_router.core.loss import Increment
@@ -21,7 +20,6 @@ from ioe_router.core.ports import Ports
 from ioe_router.core.reservation import Granted, Purpose, Reservation, ReservationKey
 from ioe_router.core.reservation_fsm import ENDED, TERMINAL
 from ioe_router.model.clock import NS_PER_MS, Now
-from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LINK_ID_BYTES, NODE_ID_BYTES, NodeId, PathHash
 from ioe_router.model.reservation import (
@@ -35,10 +33,6 @@ from ioe_router.model.reservation import (
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
 
-T = TypeVar("T")
-B = TypeVar("B", HoldCore, Commit, Committed, Release)
-
-Recall = Callable[[Envelope, type[Any]], Sealed[Any]]
 PATH_HASH_BYTES: Final = 32
 _ENTRY_WIDTH: Final = 10
 _ENTRY_NULLABLE: Final = frozenset((6, 7, 8, 9))  # price, and the figures before a cut
@@ -87,8 +81,8 @@ def record_of(record: Reservation, now: Now) -> bytes:
         {
             "accepted": list(record.accepted),
             "answer": envelope_to(record.answer),
-            "commit": _signed(record.commit),
-            "committed": _signed(record.committed),
+            "commit": sealed_to(record.commit),
+            "committed": sealed_to(record.committed),
             "core": envelope_to(record.core.envelope),
             "ended_utc_ms": None if record.ended_ns is None else _utc_ms(record.ended_ns, now),
             "far": _leg(record, record.toward_origin),
@@ -102,17 +96,13 @@ def record_of(record: Reservation, now: Now) -> bytes:
             "refused": [
                 [index, int(one.reason), one.counter_offer_j] for index, one in sorted(record.refused.items())
             ],
-            "release": _signed(record.release),
+            "release": sealed_to(record.release),
             "release_open": record.release_open,
             "serves": [] if serves is None else [[serves.trade_no, serves.own_offer_no, serves.hops]],
             "state": int(record.state),
             **cuts_of(record),
         }
     )
-
-
-def _signed(sealed: Sealed[Any] | None) -> list[Any] | None:
-    return None if sealed is None else envelope_to(sealed.envelope)
 
 
 def _utc_ms(at_ns: int, now: Now) -> int:
@@ -162,7 +152,7 @@ class ReservationReader:
     def read(self, key: bytes, data: bytes) -> StoredReservation:
         """The reservation behind a row of the store."""
         fields = Fields.of(data, f"reservation {key.hex()}")
-        core = self._sealed(fields, "core", HoldCore)
+        core = fields.sealed("core", HoldCore, self._recall)
         if core is None or key_of((core.body.reservation, core.body.version)) != key:
             raise damaged(fields.what, "its key is that of another reservation")
         near, near_rows = self._leg(fields, "near", core.body, toward_origin=False)
@@ -176,11 +166,11 @@ class ReservationReader:
             refused=_refused(fields),
             granted=_granted(fields),
             accepted=fields.numbers("accepted"),
-            commit=self._sealed(fields, "commit", Commit),
-            committed=self._sealed(fields, "committed", Committed),
+            commit=fields.sealed("commit", Commit, self._recall),
+            committed=fields.sealed("committed", Committed, self._recall),
             receipt=fields.flag("receipt"),
             answer=fields.maybe(fields.envelope, "answer"),
-            release=self._sealed(fields, "release", Release),
+            release=fields.sealed("release", Release, self._recall),
             release_open=fields.flag("release_open"),
             serves=_serves(fields),
             ended_ns=self._ended_ns(fields),
@@ -198,16 +188,6 @@ class ReservationReader:
     def _ended_ns(self, fields: Fields) -> int | None:
         ended = fields.maybe(fields.integer, "ended_utc_ms")
         return None if ended is None else self._now.after_ms(min(0, ended - self._now.utc_ms))
-
-    def _sealed(self, fields: Fields, name: str, body: type[B]) -> Sealed[B] | None:
-        envelope = fields.maybe(fields.envelope, name)
-        if envelope is None:
-            return None
-        try:
-            sealed: Sealed[B] = self._recall(envelope, body)
-        except PeerError as error:
-            raise damaged(fields.what, f"its {name} cannot be decoded: {error.detail}") from None
-        return sealed
 
     def _leg(
         self, fields: Fields, name: str, core: HoldCore, *, toward_origin: bool

@@ -7,21 +7,17 @@ account, whether two statements agree) is computed again, not stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from ioe_router.core.booked import BookedLink
-from ioe_router.core.durable import SLOT_BYTES, Fields, damaged, envelope_to, slot_key, to_record
+from ioe_router.core.durable import SLOT_BYTES, Fields, Recall, damaged, sealed_to, slot_key, to_record
 from ioe_router.core.imbalance import OwnRecord
 from ioe_router.core.settled import ChainHeads, SettledPacket, SlotOnLink
-from ioe_router.model.envelope import Envelope, Sealed
-from ioe_router.model.errors import PeerError
+from ioe_router.model.envelope import Sealed
 from ioe_router.model.ids import LINK_ID_BYTES, LinkId, NodeId, ObjectId
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.settlement import ImbalanceRecord, LinkStatement, MeterRecord
 from ioe_router.model.slot import Slot
-
-Recall = Callable[[Envelope, type[Any]], Sealed[Any]]
 
 # First byte of a SETTLEMENT key.
 LINK: Final = b"l"  # then link and slot: what is held about one link in one slot
@@ -66,14 +62,14 @@ def row_of(row: SlotOnLink) -> bytes:
     return to_record(
         {
             "booked": None if booked is None else {name: getattr(booked, name) for name in _SUMS},
-            "own_meter": _signed(row.own_meter),
-            "own_statement": _signed(row.own_statement),
+            "own_meter": sealed_to(row.own_meter),
+            "own_statement": sealed_to(row.own_statement),
             "packets": [
                 [int(p.flow), p.sent_j, p.received_j, p.price_micro_per_kwh, int(p.direction)]
                 for p in row.packets
             ],
-            "peer_meter": _signed(row.peer_meter),
-            "peer_statement": _signed(row.peer_statement),
+            "peer_meter": sealed_to(row.peer_meter),
+            "peer_statement": sealed_to(row.peer_statement),
         }
     )
 
@@ -92,21 +88,17 @@ def heads_of(heads: ChainHeads) -> bytes:
 
 def own_of(own: OwnRecord) -> bytes:
     """The record of an own deviation."""
-    return to_record({"record": _signed(own.record), "settled": own.settled})
+    return to_record({"record": sealed_to(own.record), "settled": own.settled})
 
 
 def held_of(held: Sealed[ImbalanceRecord]) -> bytes:
     """The record of a member's deviation."""
-    return to_record({"record": _signed(held)})
+    return to_record({"record": sealed_to(held)})
 
 
 def supply_of(supply: dict[LinkId, int]) -> bytes:
     """The record of a slot's loss supply."""
     return to_record({"links": {link.hex(): energy_j for link, energy_j in supply.items()}})
-
-
-def _signed(sealed: Sealed[Any] | None) -> list[Any] | None:
-    return None if sealed is None else envelope_to(sealed.envelope)
 
 
 # ------------------------------------------------------------------ reading
@@ -118,10 +110,10 @@ def row_from(data: bytes, slot: Slot, link: LinkId, keeper: bool, recall: Recall
     row = SlotOnLink(
         booked=_booked(fields, link, keeper),
         packets=_packets(fields),
-        own_meter=_sealed(fields, "own_meter", MeterRecord, recall),
-        peer_meter=_sealed(fields, "peer_meter", MeterRecord, recall),
-        own_statement=_sealed(fields, "own_statement", LinkStatement, recall),
-        peer_statement=_sealed(fields, "peer_statement", LinkStatement, recall),
+        own_meter=fields.sealed("own_meter", MeterRecord, recall),
+        peer_meter=fields.sealed("peer_meter", MeterRecord, recall),
+        own_statement=fields.sealed("own_statement", LinkStatement, recall),
+        peer_statement=fields.sealed("peer_statement", LinkStatement, recall),
     )
     for sealed in (row.own_meter, row.peer_meter, row.own_statement, row.peer_statement):
         if sealed is not None and (sealed.body.slot_utc_s, sealed.body.link) != (slot, link):
@@ -162,18 +154,10 @@ def supply_from(data: bytes, slot: Slot, links: tuple[LinkId, ...]) -> dict[Link
 
 
 def _imbalance(fields: Fields, slot: Slot, recall: Recall) -> Sealed[ImbalanceRecord]:
-    sealed = _sealed(fields, "record", ImbalanceRecord, recall)
+    sealed = fields.sealed("record", ImbalanceRecord, recall)
     if sealed is None or sealed.body.slot_utc_s != slot:
         raise damaged(fields.what, "it holds no record of that slot")
     return sealed
-
-
-def _sealed(fields: Fields, name: str, body: type[Any], recall: Recall) -> Sealed[Any] | None:
-    envelope = fields.maybe(fields.envelope, name)
-    try:
-        return None if envelope is None else recall(envelope, body)
-    except PeerError as error:
-        raise damaged(fields.what, f"its {name} cannot be decoded: {error.detail}") from None
 
 
 def _booked(fields: Fields, link: LinkId, keeper: bool) -> BookedLink | None:

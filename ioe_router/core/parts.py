@@ -10,7 +10,7 @@ it here as a lookup or a listener.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.admission import Admission
@@ -49,6 +49,8 @@ from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.routing import Direction
 
+T = TypeVar("T")
+
 
 class NodeSealer(Countersigner, Protocol):
     """What the core needs of the codec beyond sealing and opening."""
@@ -57,7 +59,7 @@ class NodeSealer(Countersigner, Protocol):
         """Decode a configured attestation; its signatures are checked at the handshake."""
         ...
 
-    def recall(self, envelope: Envelope, body: type[Any]) -> Sealed[Any]:
+    def recall(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
         """Decode an object of this node's own store: it was verified before it was stored. PeerError."""
         ...
 
