@@ -180,7 +180,7 @@ class CommitPath:
         if record.toward_initiator is not None:
             self._hop.answer(record, committed.envelope, out)
             record.retry_ns = now.after_ms(self._hop.config.timers.commit_retry_ms)
-        if record.toward_initiator is None or record.toward_origin is None:
+        if not record.is_transit:
             self._listener.booked(record, now, out)
 
     def _settle_far(self, record: Reservation, index: int) -> None:
@@ -249,7 +249,7 @@ class CommitPath:
 
     def end(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
         """Nothing of the reservation stands here any more, but for a release that is not confirmed."""
-        if record.toward_initiator is None or record.toward_origin is None:
+        if not record.is_transit:
             self._listener.ended(record, code, now, out)
         if record.release_open:
             self._hop.drop_near(record)

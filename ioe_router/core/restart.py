@@ -187,8 +187,7 @@ def _take_own_energy(parts: Parts, stored: StoredReservation) -> None:
 
 def _tell_host(parts: Parts, stored: StoredReservation, now: Now) -> None:
     record = stored.record
-    own = record.toward_initiator is None or record.toward_origin is None
-    if not own or record.state is not ReservationState.COMMITTED:
+    if record.is_transit or record.state is not ReservationState.COMMITTED:
         return
     for index in record.accepted:
         if record.slots[index] + parts.config.parameters.slot_s > now.utc_s:
