@@ -47,9 +47,15 @@ class LinkLoad:
     residual_up_j: int
 
 
+def _steps_j(attestation: LinkAttestation, steps: int, slot_s: int) -> tuple[int, int]:
+    """The step of each direction, DOWN and UP: rating * T / `steps`."""
+    down_va, up_va = rating_va(attestation, Flow.DOWN), rating_va(attestation, Flow.UP)
+    return max(1, down_va * slot_s // steps), max(1, up_va * slot_s // steps)
+
+
 def quantised(load: LinkLoad, attestation: LinkAttestation, steps: int, slot_s: int) -> LinkLoad:
     """`load` in steps of rating * T / `steps`: the net flow to the nearest, what is free rounded down."""
-    down_j, up_j = (max(1, rating_va(attestation, flow) * slot_s // steps) for flow in (Flow.DOWN, Flow.UP))
+    down_j, up_j = _steps_j(attestation, steps, slot_s)
     step_j = up_j if load.net_flow is Flow.UP else down_j
     net_j = (load.net_energy_j + step_j // 2) // step_j * step_j
     return LinkLoad(
@@ -64,7 +70,7 @@ def has_moved(
     before: LinkLoad, after: LinkLoad, attestation: LinkAttestation, steps: int, slot_s: int
 ) -> bool:
     """Whether a figure has moved by a step or more, or a direction has become full or free."""
-    down_j, up_j = (max(1, rating_va(attestation, flow) * slot_s // steps) for flow in (Flow.DOWN, Flow.UP))
+    down_j, up_j = _steps_j(attestation, steps, slot_s)
     net_j = abs(signed(after.net_energy_j, after.net_flow) - signed(before.net_energy_j, before.net_flow))
     return (
         net_j >= min(down_j, up_j)
