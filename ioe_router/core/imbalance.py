@@ -64,15 +64,10 @@ class Countersigner(Sealer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnRecord:
-    """A record of our own deviation; `settled` once it is countersigned.
-
-    `sent` is False while no way to the party is known; `retry_ns` is when it
-    is tried again.
-    """
+    """A record of our own deviation; `settled` once it is countersigned, else tried again at `retry_ns`."""
 
     record: Sealed[ImbalanceRecord]
     settled: bool
-    sent: bool
     retry_ns: int
 
 
@@ -146,7 +141,7 @@ class Imbalance:
 
     def restore_own(self, slot: Slot, record: Sealed[ImbalanceRecord], *, settled: bool, now: Now) -> None:
         """Take an own record of an earlier life; unsettled it is sent again."""
-        self._own[slot] = OwnRecord(record, settled=settled, sent=False, retry_ns=now.monotonic_ns)
+        self._own[slot] = OwnRecord(record, settled=settled, retry_ns=now.monotonic_ns)
 
     def restore_held(self, slot: Slot, record: Sealed[ImbalanceRecord]) -> None:
         """Take a member's record of an earlier life."""
@@ -192,15 +187,9 @@ class Imbalance:
         )
         record = self._sealer.seal(body)
         self._previous = record.object_id
-        self._own[slot] = OwnRecord(record, settled=False, sent=False, retry_ns=now.monotonic_ns)
+        self._own[slot] = OwnRecord(record, settled=False, retry_ns=now.monotonic_ns)
         self._changed_own[slot] = None
         self._try(slot, now, out)
-
-    def routes_changed(self, now: Now, out: Outbox) -> None:
-        """Paths have come or gone: send what had no way."""
-        for slot, own in list(self._own.items()):
-            if not (own.settled or own.sent):
-                self._try(slot, now, out)
 
     def next_deadline_ns(self) -> int | None:
         """When `tick` wants to be called: an answer is overdue, or a relayed record is forgotten."""
@@ -217,8 +206,8 @@ class Imbalance:
 
     def _try(self, slot: Slot, now: Now, out: Outbox) -> None:
         own = self._own[slot]
+        self._own[slot] = replace(own, retry_ns=now.after_ms(RETRY_MS))
         hop = self._route_to(own.record.body.party)
-        self._own[slot] = replace(own, sent=hop is not None, retry_ns=now.after_ms(RETRY_MS))
         if hop is not None:
             self._relay(hop, own.record.envelope, out)
 

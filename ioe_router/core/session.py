@@ -342,10 +342,6 @@ class Sessions:
         session = self._sessions.get(neighbor)
         return 0 if session is None else session.restart_s
 
-    def established_neighbors(self) -> tuple[NodeId, ...]:
-        """All neighbours with an established session, in configuration order."""
-        return tuple(filter(self.established, self._sessions))
-
     def _session(self, neighbor: NodeId) -> NeighborSession:
         session = self._sessions.get(neighbor)
         if session is None:

@@ -141,7 +141,7 @@ def test_what_was_told_is_what_would_be_told_anew(
     net = lived(edges, script)
     net.settle()
     for node in net.nodes.values():
-        for neighbor in node.sessions.established_neighbors():
+        for neighbor in node.established():
             heard = labels_of(net.nodes[net.names[neighbor]], node.id)
             assert all(node.routing.told(neighbor, label) is not None for label in heard)
     assert shape(net) == shape(born_anew(net))

@@ -183,6 +183,10 @@ class Node:
         self.sessions.start(1)
         self.routing.start(1, self.now)
 
+    def established(self) -> tuple[NodeId, ...]:
+        """All neighbours with an established session, in configuration order."""
+        return tuple(n.node for n in self.config.neighbors if self.sessions.established(n.node))
+
     def take(self, neighbor: NodeId, envelope: Envelope, out: Outbox) -> None:
         """Hand one object to its part."""
         sealed, now = open_any(envelope, neighbor), self.now

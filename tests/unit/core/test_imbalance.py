@@ -91,14 +91,13 @@ def test_records_form_a_chain_and_slots_are_recorded_once() -> None:
 
 
 def test_a_record_without_a_way_waits_for_one() -> None:
-    """Unroutable records are kept and go out as soon as paths change."""
+    """Unroutable records are kept and go out at their next try, once there is a way."""
     net = chain(ways={})
     deviate(net, 10)
     assert relays(net) == 0
     net["node"].ways = {net.keys.node("party"): net.keys.node("hop")}
     net["hop"].ways = {net.keys.node("party"): net.keys.node("party")}
-    net["node"].imbalance.routes_changed(net.now, net["node"].out)
-    net.settle()
+    net.pass_time(ms=RETRY_MS)
     assert len(net["node"].events_of(ImbalanceSettled)) == 1
 
 

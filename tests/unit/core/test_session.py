@@ -72,7 +72,7 @@ def test_a_handshake_establishes_both_sides() -> None:
     assert a.sessions.session_id(b.id) == b.sessions.session_id(a.id)
     assert len(a.sessions.session_id(b.id)) == 32
     assert a.sessions.frame_key(b.id) == operational_key(b.id)
-    assert a.sessions.established_neighbors() == (b.id,)
+    assert a.established() == (b.id,)
     assert net.faults() == []
 
 
@@ -306,7 +306,7 @@ def test_frames_that_vanish_in_one_direction_end_the_session_at_both_ends(muted:
     net.run(30_000)
     net.mute.add(muted)
     net.run(170_000)
-    assert all(node.sessions.established_neighbors() for node in net.nodes.values())
+    assert all(node.established() for node in net.nodes.values())
     net.run(50_000)
     speaker, listener = net.node(muted[0]), net.node(muted[1])
     assert listener.sessions.state(speaker.id) is SessionState.CLOSING
@@ -339,5 +339,5 @@ def test_a_quiet_neighbour_is_not_taken_for_a_dead_one() -> None:
     net = Net(PAIR, {"a": config_of("a", PAIR, slow), "b": config_of("b", PAIR, fast)})
     net.connect("a", "b")
     net.run(1_800_000)
-    assert all(node.sessions.established_neighbors() for node in net.nodes.values())
+    assert all(node.established() for node in net.nodes.values())
     assert net.faults() == []
