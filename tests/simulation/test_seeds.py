@@ -33,6 +33,11 @@ def test_a_community_under_faults_keeps_every_promise(faults: str, seed: int) ->
     assert outcome.reservations["COMMITTED"] > 0
 
 
+def test_what_a_restart_took_over_is_no_news_to_the_checkers() -> None:
+    """A host that restarted with a committed reservation replaces it: the old one has given its capacity away."""
+    assert run_seed(15, "random5", "crash,replace", 2, events=EVENTS).injected == EVENTS
+
+
 def test_every_fault_of_the_menu_can_strike() -> None:
     """A few seeds are enough to see each kind of fault once."""
     seen: set[str] = set()

@@ -62,6 +62,14 @@ class Change:
     touched: tuple[Touched, ...]
 
 
+def _restored(host: Host) -> dict[ReservationKey, ReservationState]:
+    """What a new life took over as settled: nothing has happened to it yet."""
+    assert host.router is not None  # noqa: S101 - only living hosts are looked at
+    table = host.router.inspect().reservations
+    under_way = {record.key for record in table.open_records()}
+    return {record.key: record.state for record in table.all() if record.key not in under_way}
+
+
 class Watch:
     """Finds changes, host by host."""
 
@@ -75,7 +83,7 @@ class Watch:
         seen = self._seen.get(host.name)
         reborn = seen is None or seen.life != host.starts
         if seen is None or reborn:
-            seen = self._seen[host.name] = Seen(host.starts)
+            seen = self._seen[host.name] = Seen(host.starts, _restored(host))
         return Change(reborn, self._steps(host, seen, effects), self._ledgers(host, seen, now))
 
     def _steps(self, host: Host, seen: Seen, effects: Sequence[Effect]) -> tuple[Step, ...]:
