@@ -34,7 +34,7 @@ def test_a_community_under_faults_keeps_every_promise(faults: str, seed: int) ->
 
 
 def test_what_a_restart_took_over_is_no_news_to_the_checkers() -> None:
-    """A host that restarted with a committed reservation replaces it: the old one has given its capacity away."""
+    """A reservation from before a restart is replaced after it: the old one has given its capacity away."""
     assert run_seed(15, "random5", "crash,replace", 2, events=EVENTS).injected == EVENTS
 
 
