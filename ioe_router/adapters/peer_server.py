@@ -24,6 +24,7 @@ from ioe_router.model.ids import NodeId
 
 SERVICE: Final = "ioe.v1.PeerService"
 METHOD: Final = "Session"
+PORT_MAX: Final = 65_535
 ACCEPTED: Final = ("ioe-session", "accepted")  # in the response headers of a stream that stands
 
 _STATUS: Final = {
@@ -135,7 +136,7 @@ async def _refuse(context: Context, ended: Ended) -> None:
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `host:port` or `[v6]:port`. UsageError when it is neither."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004
+    if not host or not port.isdigit() or int(port) > PORT_MAX:
         raise UsageError(
             f"address {address!r} is not host:port; write for example 192.0.2.1:7443 or [2001:db8::1]:7443"
         )

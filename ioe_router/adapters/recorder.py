@@ -71,7 +71,7 @@ class RecordedRouter(Router):
         """As `Router.handle_all`, written down whether it answers or raises."""
         try:
             effects = super().handle_all(inputs, now)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the call that raised it is what a replay is for
             self._note(inputs, now, raised=f"{type(error).__name__}: {error}")
             raise
         self._note(inputs, now, effects=effects)
@@ -81,7 +81,7 @@ class RecordedRouter(Router):
         """As `Router.restore`, written down whether it answers or raises."""
         try:
             super().restore(records, now)
-        except Exception as error:
+        except Exception as error:  # as in handle_all
             self._note((), now, restored=tuple(records), raised=f"{type(error).__name__}: {error}")
             raise
         self._note((), now, restored=tuple(records))

@@ -77,7 +77,7 @@ class Replayer:
                 effects = self.router.handle_all(inputs, call.now)
             else:
                 self.router.restore(call.restored, call.now)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is compared with what the recording says was raised
             raised = f"{type(error).__name__}: {error}"
         return Replayed(
             number=self._number,

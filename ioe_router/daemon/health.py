@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-from grpc_health.v1.health import aio  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs published
+from grpc_health.v1.health import aio  # type: ignore[import-untyped]  # as above
 
 from ioe_router.adapters.peer_server import explain_bind_failure
 from ioe_router.daemon.errors import StartRefused
