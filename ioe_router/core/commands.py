@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ioe_router.core.booked import BookedLink
+from ioe_router.core.events import CommandRefused
 from ioe_router.core.inputs import (
     Command,
     CurtailReservation,
@@ -12,6 +13,7 @@ from ioe_router.core.inputs import (
     ForecastReactive,
     ImbalancePrices,
     MeterRead,
+    Overtakable,
     PublishOffer,
     ReleaseReservation,
     ReplaceReservation,
@@ -23,10 +25,11 @@ from ioe_router.core.inputs import (
 )
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
+from ioe_router.core.reservation import Reservation
 from ioe_router.core.settled import SettledPacket
 from ioe_router.model.clock import Now
-from ioe_router.model.errors import ErrorCode, UsageError
-from ioe_router.model.ids import LinkId
+from ioe_router.model.errors import ErrorCode, Overtaken, UsageError
+from ioe_router.model.ids import LinkId, ReservationId
 from ioe_router.model.slot import Slot
 
 RESTART_S_MAX = 3_600
@@ -45,16 +48,10 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             publish(parts, input_, now)
         case Trade():
             parts.desk.trade(input_, now, out)
-        case ReleaseReservation():
-            _release(parts, input_, now, out)
-        case ReplaceReservation():
-            parts.replace_desk.replace(input_, now, out)
-        case CurtailReservation():
-            _curtail(parts, input_, now, out)
+        case ReleaseReservation() | ReplaceReservation() | CurtailReservation() | MeterRead():
+            _unless_overtaken(parts, input_, now, out)
         case ForecastReactive():
             parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
-        case MeterRead():
-            _metered(parts, input_, now, out)
         case ImbalancePrices():
             parts.imbalance.set_prices(input_)
         case Shutdown():
@@ -102,17 +99,29 @@ def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
     offer.published = published or offer.published
 
 
-def _release(parts: Parts, asked: ReleaseReservation, now: Now, out: Outbox) -> None:
-    for record in parts.reservations.all():
-        if record.core.body.reservation == asked.reservation and record.toward_initiator is None:
-            parts.desk.release(record, now, out)
+def _unless_overtaken(parts: Parts, asked: Overtakable, now: Now, out: Outbox) -> None:
+    """Between a host's decision and its command the network goes on: then it hears why not."""
+    try:
+        match asked:
+            case ReleaseReservation():
+                parts.releases.order(_named(parts, asked.reservation), now, out)
+            case ReplaceReservation():
+                parts.replace_desk.replace(asked, _named(parts, asked.reservation), now, out)
+            case CurtailReservation():
+                record = _named(parts, asked.reservation)
+                remaining = dict(asked.remaining)
+                parts.curtailments.cut(record, remaining, asked.code, asked.effective_utc_ms, now, out)
+            case MeterRead():
+                _metered(parts, asked, now, out)
+    except Overtaken as no:
+        out.emit(CommandRefused(command=asked, code=no.code, detail=no.detail))
 
 
-def _curtail(parts: Parts, asked: CurtailReservation, now: Now, out: Outbox) -> None:
-    record = parts.reservations.newest(asked.reservation)
+def _named(parts: Parts, reservation: ReservationId) -> Reservation:
+    record = parts.reservations.newest(reservation)
     if record is None:
-        raise UsageError("no such reservation passes here; name one of a Booked event")
-    parts.curtailments.cut(record, dict(asked.remaining), asked.code, asked.effective_utc_ms, now, out)
+        raise Overtaken(ErrorCode.UNKNOWN_RESERVATION, "no such reservation is known here any more")
+    return record
 
 
 def _metered(parts: Parts, read: MeterRead, now: Now, out: Outbox) -> None:

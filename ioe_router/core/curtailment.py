@@ -26,7 +26,7 @@ from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, Receipt, ReservationState
 from ioe_router.model.slot import Slot
@@ -69,7 +69,7 @@ class Curtailments:
         now: Now,
         out: Outbox,
     ) -> None:
-        """Cut packets to what remains at this node's busbar. UsageError: nothing that can be cut so."""
+        """Cut packets to what remains at this node's busbar. Overtaken; UsageError: it names nothing."""
         self._check_own(record, remaining, effective_utc_ms, now)
         items = tuple(PacketEnergy(index=i, energy_j=remaining[i]) for i in sorted(remaining))
         reservation, version = record.key
@@ -88,18 +88,23 @@ class Curtailments:
     def _check_own(
         self, record: Reservation, remaining: Mapping[int, int], effective_utc_ms: int, now: Now
     ) -> None:
+        if not remaining or min(remaining.values()) < 0:
+            raise UsageError("name at least one packet, with what remains of it: 0 J or more")
         if record.state is not ReservationState.COMMITTED:
-            raise UsageError(f"the reservation is {record.state.name}; only a committed one can be cut")
+            why = f"the reservation is {record.state.name}; only a committed one can be cut"
+            raise Overtaken(ErrorCode.UNEXPECTED, why)
         for index, energy_j in remaining.items():
             granted = record.granted.get(index)
-            if granted is None or not 0 <= energy_j <= granted.energy_j:
-                has = "is not booked" if granted is None else f"has {granted.energy_j} J; name less"
-                raise UsageError(f"packet {index} cannot be cut to {energy_j} J: it {has}")
+            if granted is None or energy_j > granted.energy_j:
+                has = "is not booked" if granted is None else f"has {granted.energy_j} J"
+                why = f"packet {index} cannot be cut to {energy_j} J: it {has}"
+                raise Overtaken(ErrorCode.GRANT_CHANGED, why)
             late = self._too_late(record.slots[index], effective_utc_ms, now)
             if late is not None:
-                raise UsageError(f"packet {index} cannot be cut any more: {late.name}")
-        if not remaining:
-            raise UsageError("no packet is named; name at least one with what remains of it")
+                raise Overtaken(late, f"packet {index} cannot be cut any more")
+        at_once = self._is_at_once((record.slots[i] for i in remaining), effective_utc_ms, now)
+        if not at_once and len(record.notices) >= NOTICES_MAX:
+            raise Overtaken(ErrorCode.LIMIT_REACHED, "too many announced cuts of this reservation")
 
     # --- heard
 

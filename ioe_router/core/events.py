@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ioe_router.core.inputs import Overtakable
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import LinkId, NodeId, ReservationId
@@ -161,6 +162,18 @@ class HoldAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRefused:
+    """A command that things have overtaken: what it names is gone, has changed, or is past its time.
+
+    Nothing has changed.  `detail` says how things stand, for people.
+    """
+
+    command: Overtakable
+    code: ErrorCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossCorrection:
     """The sweeps found other losses on our links than booked; energy still to buy (short) or sell."""
 
@@ -235,6 +248,7 @@ Event = (
     | Unbooked
     | Curtailed
     | HoldAnswered
+    | CommandRefused
     | LossCorrection
     | SlotSwept
     | VoltageOutOfBand

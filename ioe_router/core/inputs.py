@@ -189,4 +189,7 @@ Command = (
     | Shutdown
 )
 
+# What a host decides upon by what it knew a moment ago; see the event CommandRefused.
+Overtakable = ReleaseReservation | ReplaceReservation | CurtailReservation | MeterRead
+
 Input = Command | FrameReceived

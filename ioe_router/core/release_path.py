@@ -20,7 +20,7 @@ from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED, ReservationEvent
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
-from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.errors import ErrorCode, Overtaken, PeerError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import (
     Committed,
@@ -41,6 +41,19 @@ class ReleasePath:
         self._commits = commits
 
     # --- the initiator
+
+    def order(self, record: Reservation, now: Now, out: Outbox) -> None:
+        """The host gives one of its reservations back; once more changes nothing. Overtaken."""
+        if record.toward_initiator is not None:
+            raise Overtaken(ErrorCode.NOT_OWNER, "only its initiator gives a reservation back")
+        if record.state is ReservationState.RELEASED:
+            return
+        if record.state not in (ReservationState.HELD, ReservationState.COMMITTED):
+            raise Overtaken(ErrorCode.UNEXPECTED, f"the reservation is {record.state.name}")
+        try:
+            self.give_up(record, ErrorCode.UNSPECIFIED, now, out)
+        except PeerError as error:  # the rule that a neighbour's RELEASE is held to
+            raise Overtaken(error.code, error.detail) from None
 
     def give_up(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
         """Give an own reservation back. PeerError GATE_CLOSED when it is committed and dispatched."""

@@ -26,7 +26,7 @@ from ioe_router.core.reservation import Purpose, Reservation, ReservationTable
 from ioe_router.core.trade import TradeDesk
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealer
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import RESERVATION_ID_BYTES, NodeId, PathHash, ReservationId
 from ioe_router.model.reservation import HoldCore, HoldItem, Refuse, ReservationState
 from ioe_router.model.routing import Direction
@@ -74,22 +74,20 @@ class ReplaceDesk:
 
     # --- orders
 
-    def replace(self, order: ReplaceReservation, now: Now, out: Outbox) -> None:
-        """Ask for a reservation in place of an old one. UsageError: the old one cannot be replaced so."""
-        old = self._table.newest(order.reservation)
-        if old is None or old.toward_initiator is not None:
-            raise UsageError("no reservation of this node has that id; name one of its own Booked events")
+    def replace(self, order: ReplaceReservation, old: Reservation, now: Now, out: Outbox) -> None:
+        """Ask for a reservation in place of an old one. Overtaken; UsageError: no such order can be met."""
+        if old.toward_initiator is not None:
+            raise Overtaken(ErrorCode.NOT_OWNER, "only its initiator replaces a reservation")
         if not 0 < order.energy_min_j <= order.energy_j or len(old.slots) != 1:
             raise UsageError("a replacement is of one packet, with 0 < energy_min_j <= energy_j")
         core = self._core(order, old, now)
         way = self._ways.way(core.origin, core.direction)
         try:
             self._replacements.check(core, now, must_know=True)
-            if way is None:
-                raise PeerError(ErrorCode.NO_PATH, "no path leads to the origin any more")
-        except PeerError as error:
-            self._report(core, 0, error.code, None, out)
-            return
+        except PeerError as error:  # the rule that a neighbour's HOLD is held to
+            raise Overtaken(error.code, error.detail) from None
+        if way is None:
+            raise Overtaken(ErrorCode.NO_PATH, "no path leads to the origin any more")
         neighbor, label, fee, hops = way
         sealed = self._sealer.seal(replace(core, path=label))
         purpose = old.serves or Purpose(trade_no=0, own_offer_no=None, hops=hops)

@@ -48,7 +48,7 @@ from ioe_router.core.settled import (
 )
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Sealed, Sealer
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId
 from ioe_router.model.routing import Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
@@ -151,22 +151,27 @@ class Settlement:
         """Take an own meter's reading of a slot that is over, with what is booked there.
 
         Answers the node's deviation once every port has been read.  UsageError
-        for an unknown link, a slot that is not over, or a second, other reading.
+        for what no meter reads; Overtaken when the clock was set back meanwhile, for
+        a slot that is forgotten, and for a second, other reading.
         """
         port = self._ports.get(read.link)
         if port is None:
             raise UsageError(
                 "a meter was read on a link that this node does not have; check its configuration"
             )
-        if read.slot % self._slot_s or read.slot + self._slot_s > now.utc_s:
-            raise UsageError(f"slot {read.slot} is not over; read its meters at its end or later")
+        if read.slot % self._slot_s:
+            raise UsageError(f"slot {read.slot} is not aligned; use a multiple of {self._slot_s} s")
         if min(read.imported_j, read.exported_j) < 0:
             raise UsageError("a meter reading is negative; give both directions as counts from zero")
+        if read.slot + self._slot_s > now.utc_s:
+            raise Overtaken(ErrorCode.FROM_FUTURE, f"slot {read.slot} is not over; read it at its end")
+        if read.slot < self._forgotten:
+            raise Overtaken(ErrorCode.IN_PAST, f"slot {read.slot} has been settled and forgotten")
         row = self._row(read.slot, read.link)
         if row.own_meter is not None:
             known = row.own_meter.body
             if (known.imported_j, known.exported_j) != (read.imported_j, read.exported_j):
-                raise UsageError("this slot has been metered with other figures; a reading is final")
+                raise Overtaken(ErrorCode.CONFLICT, "a reading is final; this slot had other figures")
             return None
         check_sums(booked, packets)
         record = self._sealer.seal(self._meter_record(read))

@@ -376,11 +376,6 @@ class TradeDesk:
         if deal is not None and record.toward_initiator is None and index == 1:
             self._keep_own(deal, record, remaining_j)
 
-    def release(self, record: Reservation, now: Now, out: Outbox) -> None:
-        """The host gives one of its reservations back."""
-        if record.state in (ReservationState.HELD, ReservationState.COMMITTED):
-            self._releases.give_up(record, ErrorCode.UNSPECIFIED, now, out)
-
     def _finish(self, deal: Deal, code: ErrorCode, out: Outbox) -> None:
         deal.done = True
         out.emit(

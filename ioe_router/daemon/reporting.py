@@ -16,6 +16,7 @@ import structlog
 
 from ioe_router.adapters.dialler import Trouble
 from ioe_router.core.events import (
+    CommandRefused,
     Equivocation,
     Event,
     HoldAnswered,
@@ -82,7 +83,7 @@ class Log:
             remedy = _OLD_STORE
         if remedy is not None:
             self._log.error(name, remedy=remedy, **fields)
-        elif isinstance(event, NeighborDown | PeerFault | Equivocation):
+        elif isinstance(event, NeighborDown | PeerFault | Equivocation | CommandRefused):
             self._log.warning(name, **fields)
         elif isinstance(event, _CHATTER):
             self._log.debug(name, **fields)
@@ -116,5 +117,5 @@ def _plain(name: str, value: object) -> object:
     if isinstance(value, tuple):
         return [_plain("", one) for one in value]
     if dataclasses.is_dataclass(value):
-        return fields_of(value)
+        return {"kind": type(value).__name__, **fields_of(value)}
     return value

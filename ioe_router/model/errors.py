@@ -1,8 +1,10 @@
 """Errors and refusals (SPEC section 13 registers every code).
 
-Three families: `UsageError` is a caller's mistake and propagates;
-`PeerError` is a neighbour's mistake, is caught in the router alone and
-answered with its code; `InvariantViolation` is ours and must crash.
+Four families: `UsageError` is a caller's mistake and propagates;
+`Overtaken` is nobody's mistake: what the host wants was possible when it
+decided, and is told to it as an event; `PeerError` is a neighbour's mistake,
+is caught in the router alone and answered with its code; `InvariantViolation`
+is ours and must crash.
 """
 
 from __future__ import annotations
@@ -100,6 +102,15 @@ class IoeError(Exception):
 
 class UsageError(IoeError):
     """The caller did something that the interface does not allow; the text says what to do instead."""
+
+
+class Overtaken(IoeError):
+    """What a command names is gone, has changed or is past its time; the host is told, nothing changes."""
+
+    def __init__(self, code: ErrorCode, detail: str) -> None:
+        super().__init__(f"{code.name}: {detail}")
+        self.code = code
+        self.detail = detail
 
 
 class PeerError(IoeError):

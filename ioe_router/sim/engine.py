@@ -27,7 +27,7 @@ from ioe_router.community.reports import GateReport, LinkSetpoint
 from ioe_router.core.effects import CloseSession, Effect, Emit
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, MeterRead, SessionDown, SessionUp
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
-from ioe_router.model.errors import ErrorCode, UsageError
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
 from ioe_router.model.slot import Slot
 from ioe_router.sim.assembly import Community
@@ -164,15 +164,11 @@ class Engine:
         self._finish(host, now, inputs, effects)
 
     def command(self, host: Host, command: Input) -> None:
-        """Hand over one command of the host by itself; UsageError is the router's no, and changes nothing."""
+        """Hand over one command of the host by itself."""
         host.inbox, waiting = [command], host.inbox
-        try:
-            now, inputs, effects = host.hand(self.now_ns)
-        except UsageError:
-            self.counts["commands_refused"] += 1
-        else:
-            self.trace.handed(self.now_ns, host.name, now, inputs)
-            self._finish(host, now, inputs, effects)
+        now, inputs, effects = host.hand(self.now_ns)
+        self.trace.handed(self.now_ns, host.name, now, inputs)
+        self._finish(host, now, inputs, effects)
         if host.alive:
             host.inbox[:0] = waiting
             self._arm(host)

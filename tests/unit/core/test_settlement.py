@@ -12,7 +12,7 @@ from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
 from ioe_router.core.inputs import MeterRead
 from ioe_router.core.settled import NO_OBJECT, LossAccount, NodeDeviation, SettledPacket
-from ioe_router.model.errors import ErrorCode, InvariantViolation, PeerError, UsageError
+from ioe_router.model.errors import ErrorCode, InvariantViolation, Overtaken, PeerError
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
 from ioe_router.model.slot import Slot
@@ -192,14 +192,14 @@ def test_contradicting_objects_are_conflicts() -> None:
         assert refusal.value.code is ErrorCode.CONFLICT
 
 
-def test_a_second_reading_with_other_figures_is_our_mistake() -> None:
+def test_a_second_reading_with_other_figures_is_refused() -> None:
     """The host may read a meter twice, but not change its mind; nor read before the slot's end."""
     net = over()
     meter(net, "k", 1, 2)
-    with pytest.raises(UsageError, match="final"):
+    with pytest.raises(Overtaken, match="final"):
         meter(net, "k", 2, 2)
     early = MeterRead(link=net.port("k", "o").link, slot=Slot(SLOT + SLOT_S), imported_j=0, exported_j=0)
-    with pytest.raises(UsageError, match="not over"):
+    with pytest.raises(Overtaken, match="not over"):
         net["k"].settlement.metered(early, booked(net, "k", ()), (), net.now, net["k"].out)
 
 
