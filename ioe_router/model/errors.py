@@ -75,6 +75,9 @@ class ErrorCode(IntEnum):
     NO_TRANSIT = 80
     CURTAILED = 81
     PREEMPTED = 82
+    # pairing
+    WRONG_CODE = 83
+    CODE_CLOSED = 84
 
 
 class Persistence(IntEnum):

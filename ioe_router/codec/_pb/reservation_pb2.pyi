@@ -139,6 +139,10 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """Cut for safety."""
     ERROR_CODE_PREEMPTED: _ErrorCode.ValueType  # 82
     """Gives way to a reservation of higher priority."""
+    ERROR_CODE_WRONG_CODE: _ErrorCode.ValueType  # 83
+    """Pairing: the two ends do not have the same code."""
+    ERROR_CODE_CODE_CLOSED: _ErrorCode.ValueType  # 84
+    """Pairing: the code has run out, was tried too often or has been used."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """Registered reasons for closing, refusing and failing (SPEC section 13)."""
@@ -255,6 +259,10 @@ ERROR_CODE_CURTAILED: ErrorCode.ValueType  # 81
 """Cut for safety."""
 ERROR_CODE_PREEMPTED: ErrorCode.ValueType  # 82
 """Gives way to a reservation of higher priority."""
+ERROR_CODE_WRONG_CODE: ErrorCode.ValueType  # 83
+"""Pairing: the two ends do not have the same code."""
+ERROR_CODE_CODE_CLOSED: ErrorCode.ValueType  # 84
+"""Pairing: the code has run out, was tried too often or has been used."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 class _Persistence:
