@@ -1,8 +1,9 @@
 """What a node writes down about metering and settlement, and how it reads it back (SPEC section 12).
 
-A row per link and slot, the heads of the chains per link, the node's own deviations and,
-at a balance-responsible party, those of its members.  What follows from these (loss
-account, whether two statements agree) is computed again, not stored.
+A row per link and slot, the heads of the chains per link, the imbalance prices that the
+host has set, the node's own deviations and, at a balance-responsible party, those of its
+members.  What follows from these (loss account, whether two statements agree) is computed
+again, not stored.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.durable import SLOT_BYTES, Fields, Recall, damaged, sealed_to, slot_key, to_record
 from ioe_router.core.imbalance import OwnRecord
+from ioe_router.core.inputs import ImbalancePrices
 from ioe_router.core.settled import ChainHeads, SettledPacket, SlotOnLink
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.ids import LINK_ID_BYTES, LinkId, NodeId, ObjectId
@@ -24,6 +26,7 @@ LINK: Final = b"l"  # then link and slot: what is held about one link in one slo
 OWN: Final = b"o"  # then the slot: this node's own deviation
 HELD: Final = b"h"  # then slot and node: a member's deviation, countersigned here
 SUPPLY: Final = b"s"  # then the slot: what this node bought for its links' losses
+PRICES: Final = b"p"  # then the slot: imbalance prices that the host has set
 
 # COUNTER keys.
 HEADS: Final = b"settlement "  # then the link: counters and chain heads
@@ -51,6 +54,11 @@ def held_key(slot: Slot, node: NodeId) -> bytes:
 def supply_key(slot: Slot) -> bytes:
     """The key of a slot's loss supply."""
     return SUPPLY + slot_key(slot)
+
+
+def prices_key(slot: Slot) -> bytes:
+    """The key of a slot's imbalance prices."""
+    return PRICES + slot_key(slot)
 
 
 # ------------------------------------------------------------------ writing
@@ -99,6 +107,11 @@ def held_of(held: Sealed[ImbalanceRecord]) -> bytes:
 def supply_of(supply: dict[LinkId, int]) -> bytes:
     """The record of a slot's loss supply."""
     return to_record({"links": {link.hex(): energy_j for link, energy_j in supply.items()}})
+
+
+def prices_of(prices: ImbalancePrices) -> bytes:
+    """The record of a slot's imbalance prices."""
+    return to_record({"long": prices.long_micro_per_kwh, "short": prices.short_micro_per_kwh})
 
 
 # ------------------------------------------------------------------ reading
@@ -151,6 +164,16 @@ def supply_from(data: bytes, slot: Slot, links: tuple[LinkId, ...]) -> dict[Link
     """A slot's loss supply read back, of the links that there still are."""
     fields = Fields.of(data, f"the loss supply of slot {slot}").part("links")
     return {link: fields.integer(link.hex()) for link in links if fields.has(link.hex())}
+
+
+def prices_from(data: bytes, slot: Slot) -> ImbalancePrices:
+    """A slot's imbalance prices read back."""
+    fields = Fields.of(data, f"the imbalance prices of slot {slot}")
+    return ImbalancePrices(
+        slot=slot,
+        short_micro_per_kwh=fields.integer("short"),
+        long_micro_per_kwh=fields.integer("long"),
+    )
 
 
 def _imbalance(fields: Fields, slot: Slot, recall: Recall) -> Sealed[ImbalanceRecord]:

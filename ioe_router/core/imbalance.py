@@ -96,6 +96,7 @@ class Imbalance:
         self._previous = NO_OBJECT
         self._changed_own: dict[Slot, None] = {}
         self._changed_held: dict[tuple[Slot, NodeId], None] = {}
+        self._changed_prices: dict[Slot, None] = {}
 
     # ------------------------------------------------------------ views
 
@@ -118,7 +119,9 @@ class Imbalance:
         for key in [key for key in self._held if key[0] < slot]:
             del self._held[key]
             self._changed_held[key] = None
-        self._prices = {s: prices for s, prices in self._prices.items() if s >= slot}
+        for old in [old for old in self._prices if old < slot]:
+            del self._prices[old]
+            self._changed_prices[old] = None
 
     # ------------------------------------------------------------ durable records
 
@@ -139,6 +142,16 @@ class Imbalance:
         self._changed_held.clear()
         return changed
 
+    def changed_prices(self) -> tuple[tuple[Slot, ImbalancePrices | None], ...]:
+        """Prices that the host has set since the last call; None: forgotten."""
+        changed = tuple((slot, self._prices.get(slot)) for slot in self._changed_prices)
+        self._changed_prices.clear()
+        return changed
+
+    def restore_prices(self, prices: ImbalancePrices) -> None:
+        """Take the prices that an earlier life was told."""
+        self._prices[prices.slot] = prices
+
     def restore_own(self, slot: Slot, record: Sealed[ImbalanceRecord], *, settled: bool, now: Now) -> None:
         """Take an own record of an earlier life; unsettled it is sent again."""
         self._own[slot] = OwnRecord(record, settled=settled, retry_ns=now.monotonic_ns)
@@ -155,7 +168,9 @@ class Imbalance:
 
     def set_prices(self, prices: ImbalancePrices) -> None:
         """Imbalance prices of a slot; without them those of the configuration count."""
-        self._prices[prices.slot] = prices
+        if self._prices.get(prices.slot) != prices:
+            self._prices[prices.slot] = prices
+            self._changed_prices[prices.slot] = None
 
     def price_micro_per_kwh(self, slot: Slot, deviation: Deviation) -> int:
         """The imbalance price of a slot for one way of deviating."""

@@ -121,6 +121,9 @@ class Promises:
         for (slot, node), held in self._imbalance.changed_held():
             data = None if held is None else settled.held_of(held)
             out.persist(RecordKind.SETTLEMENT, settled.held_key(slot, node), data)
+        for slot, prices in self._imbalance.changed_prices():
+            data = None if prices is None else settled.prices_of(prices)
+            out.persist(RecordKind.SETTLEMENT, settled.prices_key(slot), data)
 
     # ------------------------------------------------------------ forgetting
 

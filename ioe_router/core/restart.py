@@ -133,6 +133,8 @@ def _settlement(parts: Parts, key: bytes, data: bytes, now: Now) -> None:
         slot = settled.slot_of_key(rest)
         links = tuple(port.link for port in parts.ports.all())
         parts.supply.restore(slot, settled.supply_from(data, slot, links))
+    elif kind == settled.PRICES:
+        parts.imbalance.restore_prices(settled.prices_from(data, settled.slot_of_key(rest)))
     else:
         raise damaged(f"settlement {key.hex()}", "this version does not know its kind")
 

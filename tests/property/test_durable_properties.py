@@ -18,7 +18,7 @@ from ioe_router.model.errors import UsageError
 from ioe_router.router import Router
 from tests.simulation.crashing import new_router
 from tests.simulation.pair import SLOT_S, Sim
-from tests.simulation.test_crash import committed, line, meter, rows_of
+from tests.simulation.test_crash import committed, line, meter, rows_of, set_prices
 
 VALUES: tuple[Any, ...] = (None, 0, -1, 1, 2**70, "", [], {}, "zz", "00", True, 1.5, [1], [[1]], [None])
 
@@ -27,6 +27,7 @@ VALUES: tuple[Any, ...] = (None, 0, -1, 1, 2**70, "", [], {}, "zz", "00", True, 
 def settled() -> Sim:
     """One packet, committed, metered and settled: rows of every kind are in the stores."""
     sim = committed(line())
+    set_prices(sim)
     sim.at(-SLOT_S - 5)
     meter(sim, *"abc")
     sim.wait(5)

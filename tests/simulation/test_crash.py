@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from ioe_router.core.durable_settlement import IMBALANCE, OWN
+from ioe_router.core.durable_settlement import IMBALANCE, OWN, PRICES
 from ioe_router.core.effects import Persist, RecordKind
 from ioe_router.core.events import Booked, BookingRestored, ImbalanceSettled, LinkSettled, PeerFault
-from ioe_router.core.inputs import MeterRead, PublishOffer, ReleaseReservation, Started, Trade
+from ioe_router.core.inputs import (
+    ImbalancePrices,
+    MeterRead,
+    PublishOffer,
+    ReleaseReservation,
+    Started,
+    Trade,
+)
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, UsageError
@@ -400,6 +407,48 @@ def test_a_crash_between_metering_and_the_deviation_loses_neither() -> None:
     (own,) = router.inspect().imbalance.own
     before = sim.router("b").inspect().imbalance.own[0].record.body
     assert own.record.body == before
+
+
+def set_prices(sim: Sim) -> ImbalancePrices:
+    """Prices of the slot that are not those of the configuration, at every node."""
+    prices = ImbalancePrices(slot=SLOT, short_micro_per_kwh=777_000, long_micro_per_kwh=11_000)
+    for name in "abc":
+        sim.wire.give(sim.node(name), prices)
+    sim.wire.settle()
+    return prices
+
+
+@pytest.mark.parametrize("name", ["a", "b"], ids=["party", "member"])
+def test_imbalance_prices_survive_a_crash_of_the_party_and_of_a_member(name: str) -> None:
+    """Prices that the host has set once are in force after a restart: both sides sign at them."""
+    sim = committed(line())
+    prices = set_prices(sim)
+    crash(sim, name)
+    restart(sim, name)
+    reconnect(sim)
+    offer(sim, "a")  # the way to the balance-responsible party
+    sim.at(-SLOT_S - 5)
+    meter(sim, *"abc")
+    sim.wait(130)
+    records = [event.record.body for event in sim.events("a", ImbalanceSettled)]
+    assert {body.node for body in records} == {sim.node("b"), sim.node("c")}
+    assert {body.price_micro_per_kwh for body in records} == {prices.long_micro_per_kwh}
+    assert sim.events("a", PeerFault) == []
+
+
+def test_imbalance_prices_are_durable_before_a_record_that_has_them_leaves() -> None:
+    """The row is written once, with the call that sets them, and dropped when the slot is forgotten."""
+    sim = committed(line())
+    before = len(rows_of(sim, "b"))
+    prices = set_prices(sim)
+    (row,) = [row for row in rows_of(sim, "b") if row.key.startswith(PRICES)]
+    assert len(rows_of(sim, "b")) == before + 1
+    again = sim.router("b").handle(prices, sim.wire.now)
+    assert [effect for effect in again if isinstance(effect, Persist)] == []
+    crash(sim, "b")
+    restart(sim, "b")
+    sim.at(-(KEPT_SLOTS + 2) * SLOT_S)
+    assert row.key not in {row.key for row in rows_of(sim, "b")}
 
 
 # ------------------------------------------------------------------ every instant
