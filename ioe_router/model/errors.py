@@ -43,6 +43,10 @@ class ErrorCode(IntEnum):
     SHUTTING_DOWN = 28
     KEEPALIVE_TIMEOUT = 29
     REPLAYED = 30
+    # domains
+    NOT_A_MEMBER = 31
+    DOMAIN_MISMATCH = 32
+    TRUST_STALE = 33
     # paths
     LOOP = 40
     PATH_TOO_LONG = 41

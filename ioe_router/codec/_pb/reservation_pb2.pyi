@@ -79,6 +79,12 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """Nothing heard for three intervals."""
     ERROR_CODE_REPLAYED: _ErrorCode.ValueType  # 30
     """Frame number or session is not the expected one."""
+    ERROR_CODE_NOT_A_MEMBER: _ErrorCode.ValueType  # 31
+    """No valid certificate of a known domain, or not for this."""
+    ERROR_CODE_DOMAIN_MISMATCH: _ErrorCode.ValueType  # 32
+    """Domain and role do not go together, or the domain is not known."""
+    ERROR_CODE_TRUST_STALE: _ErrorCode.ValueType  # 33
+    """The domain's trust list and its grace have ended, or a list is missing."""
     ERROR_CODE_LOOP: _ErrorCode.ValueType  # 40
     """The receiver is already on the path."""
     ERROR_CODE_PATH_TOO_LONG: _ErrorCode.ValueType  # 41
@@ -199,6 +205,12 @@ ERROR_CODE_KEEPALIVE_TIMEOUT: ErrorCode.ValueType  # 29
 """Nothing heard for three intervals."""
 ERROR_CODE_REPLAYED: ErrorCode.ValueType  # 30
 """Frame number or session is not the expected one."""
+ERROR_CODE_NOT_A_MEMBER: ErrorCode.ValueType  # 31
+"""No valid certificate of a known domain, or not for this."""
+ERROR_CODE_DOMAIN_MISMATCH: ErrorCode.ValueType  # 32
+"""Domain and role do not go together, or the domain is not known."""
+ERROR_CODE_TRUST_STALE: ErrorCode.ValueType  # 33
+"""The domain's trust list and its grace have ended, or a list is missing."""
 ERROR_CODE_LOOP: ErrorCode.ValueType  # 40
 """The receiver is already on the path."""
 ERROR_CODE_PATH_TOO_LONG: ErrorCode.ValueType  # 41
