@@ -25,6 +25,7 @@ from ioe_router.model.discovery import (
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, node_id_of, object_id_of
+from ioe_router.model.reservation import HoldCore
 from ioe_router.model.routing import (
     LinkState,
     Offer,
@@ -51,6 +52,7 @@ TYPES: Final[dict[type[Any], ObjectType]] = {
     PathAdvert: ObjectType.PATH_ADVERT,
     PathWithdrawal: ObjectType.PATH_WITHDRAWAL,
     LinkState: ObjectType.LINK_STATE,
+    HoldCore: ObjectType.HOLD_CORE,
 }
 FRAME_ONLY: Final = (Keepalive, Close, Refresh, Retained, PathAdvert, PathWithdrawal)
 _DECODED: dict[bytes, object] = {}  # the "wire format": bytes are looked up, never parsed
