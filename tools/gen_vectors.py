@@ -22,6 +22,7 @@ import vector_frames  # noqa: E402
 import vector_fsm  # noqa: E402
 import vector_loss  # noqa: E402
 import vector_objects  # noqa: E402
+import vector_pairing  # noqa: E402
 import vector_session  # noqa: E402
 import vector_wire  # noqa: E402
 from vector_file import Vector, render  # noqa: E402
@@ -46,6 +47,9 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
         "state and event of a reservation: next state or code, what is sent",
         vector_fsm.reservation,
     ),
+    "pairing-code": ("pairing codes: drawn, shown, typed and mistyped", vector_pairing.codes),
+    "pairing-cpace": ("CPace of a pairing, step by step", vector_pairing.exchanges),
+    "pairing-talk": ("conversations on the pairing port, message by message", vector_pairing.conversations),
     "cut-arith": ("what a CURTAIL at one end of a link leaves of a committed packet", vector_cuts.cuts),
     "loss-arith": ("losses, packets and prices on one link, in integers", vector_loss.arithmetic),
 }

@@ -36,6 +36,7 @@ from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, node_id_of
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Flow
+from tests.unit.codec import pairing_vectors
 
 FOLDER = Path(gen_vectors.TARGET)
 GROUPS = sorted(gen_vectors.GROUPS)
@@ -243,4 +244,7 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "session-fsm": _session_fsm,
     "session-id": _session_id,
     "retained": _retained,
+    "pairing-code": pairing_vectors.code,
+    "pairing-cpace": pairing_vectors.exchange,
+    "pairing-talk": pairing_vectors.conversation,
 }
