@@ -19,7 +19,7 @@ import pytest
 from ioe_router.adapters.recorder import FileSink, RecordedRouter
 from ioe_router.adapters.recording import RecordingFile
 from ioe_router.adapters.replayer import Replayed, Replayer
-from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED, main
+from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED
 from ioe_router.codec.signing import Signer
 from ioe_router.config import RouterConfig
 from ioe_router.core.entropy import EntropySource
@@ -40,10 +40,10 @@ from ioe_router.model.errors import UsageError
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import NodeId
 from ioe_router.router import Router
+from tests.command_line import Run, runner
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
 
 NAMES = ("street", "house", "mill")
-Run = Callable[..., tuple[int, str, str]]
 
 
 class Given(TypedDict):
@@ -299,18 +299,7 @@ def test_a_recording_is_private_and_never_overwrites(tmp_path: Path) -> None:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `ioe replay` with arguments: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ioe", "replay", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return runner(monkeypatch, capsys, "replay")
 
 
 def test_the_command_prints_a_summary(run: Run, lines: dict[str, list[bytes]], tmp_path: Path) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED, ioe, main
+from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED, ioe
 from ioe_router.codec import mapping
 from ioe_router.model.bech32m import parse_node
 from ioe_router.model.discovery import LinkAttestation
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.command_line import Run, runner
 
 TERMS = """
 keeper = "self"
@@ -34,17 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Run `main` with arguments in a folder of its own: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ioe", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return runner(monkeypatch, capsys)
 
 
 def _identities(run: Run, *names: str) -> None:

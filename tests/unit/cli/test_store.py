@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ioe_router.adapters.store_reading import examine
-from ioe_router.cli.main import EXIT_FAILED, main
+from ioe_router.cli.main import EXIT_FAILED
 from ioe_router.core.effects import RecordKind
 from ioe_router.model.bech32m import node_text
+from tests.command_line import Run, runner
 from tests.unit.adapters.store_rig import NODE, group_of, leave_open, open_store, put, write_groups, writer
 
-Run = Callable[..., tuple[int, str, str]]
 ROWS = [put(b"k1", b'{"state":4}'), put(b"k2", b"\xff"), put(b"epoch", b"7", RecordKind.NEIGHBOR)]
 
 
@@ -24,17 +23,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Run `ioe store` in a folder of its own: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ioe", "store", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return runner(monkeypatch, capsys, "store")
 
 
 @pytest.fixture
