@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 import vector_cuts  # noqa: E402
 import vector_ed25519  # noqa: E402
 import vector_frames  # noqa: E402
+import vector_freshness  # noqa: E402
 import vector_fsm  # noqa: E402
 import vector_loss  # noqa: E402
 import vector_objects  # noqa: E402
@@ -36,6 +37,10 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "envelope": (
         "SignedEnvelope bytes, opened with known certificates at an instant",
         vector_objects.envelopes,
+    ),
+    "freshness": (
+        "offers and withdrawals of one origin, heard from one neighbour: taken, without effect, or a code",
+        vector_freshness.vectors,
     ),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),

@@ -10,13 +10,45 @@ from vector_file import Vector
 from ioe_router.codec.signing import Ed25519Signer
 from ioe_router.model.errors import ErrorCode
 
+# RFC 8032, section 7.1: TEST 1, 2, 3 and SHA(abc): private seed, public key, message, signature.
+RFC_8032 = (
+    (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+    (
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+    ),
+    (
+        "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+        "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+        "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        "dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b589"
+        "09351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704",
+    ),
+)
 SEED = bytes(range(32))
 DATA = b"IOE1 vector"
 
 
 def vectors() -> list[Vector]:
     """Plain signatures, damaged ones, malleable ones, unsound keys, and where cofactors matter."""
-    return [*_plain(), *_damaged(), *_unsound_keys(), *_small_components()]
+    return [*_rfc(), *_plain(), *_damaged(), *_unsound_keys(), *_small_components(), *_small_r()]
 
 
 def _case(name: str, notes: str, key: bytes, data: bytes, signature: bytes, *, valid: bool) -> Vector:
@@ -34,6 +66,15 @@ def _case(name: str, notes: str, key: bytes, data: bytes, signature: bytes, *, v
         intermediates=shown,
         code=None if valid else ErrorCode.BAD_SIGNATURE,
     )
+
+
+def _rfc() -> Iterator[Vector]:
+    for number, (seed, key, message, signature) in enumerate(RFC_8032, start=1):
+        signer, data = Ed25519Signer.from_seed(bytes.fromhex(seed)), bytes.fromhex(message)
+        if (signer.public_key.hex(), signer.sign(data).hex()) != (key, signature):
+            raise ValueError(f"test {number} of RFC 8032 was copied wrongly")
+        notes = f"RFC 8032, section 7.1, over {len(data)} bytes; the seed is {seed}"
+        yield _case(f"rfc8032-{number}", notes, signer.public_key, data, signer.sign(data), valid=True)
 
 
 def _plain() -> Iterator[Vector]:
@@ -82,12 +123,14 @@ def _unsound_keys() -> Iterator[Vector]:
         data, signature = _forged(small, key)
         notes = f"a key of small order ({number} times a point of order 8), S = 0: holds for chosen data"
         yield _case(f"small-order-{number}", notes, key, data, signature, valid=False)
-    for name, y in (("0", 0), ("1", 1)):
-        key = (curve.P + y).to_bytes(32, "little")
-        small = curve.Point(0, 1) if y else next(p for p in map(point.times, range(8)) if p.y == 0)
-        data, signature = _forged(small, key)
-        notes = f"a key whose y is the field prime + {name}: not canonical, and of small order"
-        yield _case(f"non-canonical-{name}", notes, key, data, signature, valid=False)
+    for name, encoding in _other_encodings():
+        key = encoding.to_bytes(32, "little")
+        decoded = curve.decoded(key)
+        if decoded is None:
+            raise ValueError(f"{name} is no encoding of a point")
+        data, signature = _forged(decoded, key)
+        notes = f"a key of small order in an encoding that is not canonical: {name.replace('-', ' ')}"
+        yield _case(f"small-order-{name}", notes, key, data, signature, valid=False)
     for y in range(2, 19):
         point_above = curve.decoded((curve.P + y).to_bytes(32, "little"))
         if point_above is not None:
@@ -98,13 +141,21 @@ def _unsound_keys() -> Iterator[Vector]:
             data, signature = _forged(point_above, key)
             yield _case(f"non-canonical-{y}", notes, key, data, signature, valid=False)
             break
-    key = (1 | 1 << 255).to_bytes(32, "little")
-    yield _case(
-        "negative-zero",
-        "y = 1 with the sign bit: x = 0 has no sign",
-        key,
-        *_forged(curve.IDENTITY, key),
-        valid=False,
+
+
+def _other_encodings() -> tuple[tuple[str, int], ...]:
+    """What a lenient reader takes for a point of small order, beside the canonical eight: 14 in all.
+
+    y = p and y = p + 1 with either sign, and the two points with x = 0 with the sign of a zero.
+    """
+    sign = 1 << 255
+    return (
+        ("y-p", curve.P),
+        ("y-p-negative", curve.P | sign),
+        ("y-p-plus-1", curve.P + 1),
+        ("y-p-plus-1-negative", curve.P + 1 | sign),
+        ("y-1-negative", 1 | sign),
+        ("y-minus-1-negative", curve.P - 1 | sign),
     )
 
 
@@ -142,13 +193,23 @@ def _small_components() -> Iterator[Vector]:
         signature,
         valid=False,
     )
-    for name, raw, valid in (("small-r", 1, True), ("small-r-non-canonical", curve.P + 1, False)):
-        encoded = raw.to_bytes(32, "little")
-        s = curve.challenge(encoded, key.encoded(), DATA) * a % curve.L
-        notes = "R is the neutral point" + (
-            ", canonical: no rule forbids it" if valid else ", not canonically encoded"
-        )
-        yield _case(name, notes, key.encoded(), DATA, encoded + s.to_bytes(32, "little"), valid=valid)
+
+
+def _small_r() -> Iterator[Vector]:
+    """R of small order: the signer's S is k * a then, from which anybody computes the private scalar a."""
+    a, point = curve.secret_scalar(SEED), curve.torsion()
+    key = curve.BASE.times(a).encoded()
+    encodings = [(str(n), point.times(n).encoded()) for n in range(8)]
+    encodings += [(name, raw.to_bytes(32, "little")) for name, raw in _other_encodings()]
+    for name, encoded in encodings:
+        s = curve.challenge(encoded, key, DATA) * a % curve.L
+        signature = encoded + s.to_bytes(32, "little")
+        notes = f"R is a point of small order (encoding {name} of those above), S = k * a"
+        yield _case(f"r-small-order-{name}", notes, key, DATA, signature, valid=False)
+    high = next(p for y in range(2, 19) if curve.decoded(p := (curve.P + y).to_bytes(32, "little")))
+    notes = "R is not canonical: its y is above the field prime, the point of full order"
+    s = (curve.challenge(high, key, DATA) * a) % curve.L
+    yield _case("r-non-canonical", notes, key, DATA, high + s.to_bytes(32, "little"), valid=False)
 
 
 def _data_with(r: bytes, key: bytes, remainder: int) -> bytes:

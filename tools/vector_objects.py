@@ -27,11 +27,28 @@ from ioe_router.codec import mapping
 from ioe_router.codec.signing import signature_input
 from ioe_router.core.paths import first_hash, next_hash
 from ioe_router.model.bech32m import node_text
-from ioe_router.model.discovery import OperationalKey
+from ioe_router.model.discovery import Hello, OperationalKey, Role
 from ioe_router.model.envelope import Envelope, ObjectType, Signature
 from ioe_router.model.errors import ErrorCode
-from ioe_router.model.ids import NodeId, PathHash, link_id_of, object_id_of
+from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, object_id_of
 from ioe_router.model.routing import Direction
+
+OTHER_NETWORK = "other.example"
+HELLO = Hello(
+    network_id=NETWORK,
+    node=ALICE.node,
+    neighbor=BOB.node,
+    version_min=1,
+    version_max=1,
+    nonce=bytes(range(32)),
+    features=0,
+    role=Role.SIBLING,
+    epoch=1,
+    last_seen_epoch=0,
+    attestation=ObjectId(bytes(32)),
+    parameters=bytes(32),
+    clock_utc_ms=NOW.utc_ms,
+)
 
 # ------------------------------------------------------------------ identity
 
@@ -112,7 +129,7 @@ def signature_inputs() -> list[Vector]:
 
 def envelopes() -> list[Vector]:
     """Objects in their envelopes: who signed what, and what must be refused."""
-    return [*_good_envelopes(), *_bad_signatures(), *_bad_signers(), *_bad_certificates()]
+    return [*_good_envelopes(), *_bad_signatures(), *_bad_signers(), *_bad_certificates(), *_other_networks()]
 
 
 def _opened(
@@ -222,9 +239,30 @@ def _bad_certificates() -> Iterator[Vector]:
     yield _opened("certificate-weak", notes, body, code=ErrorCode.BAD_SIGNATURE, known=())
 
 
-def _certificate(body: OperationalKey, identity: Actor, operational: Actor) -> Envelope:
+def _other_networks() -> Iterator[Vector]:
+    """Objects of another network are named as that, whatever becomes of their signatures."""
+    mismatch = ErrorCode.NETWORK_MISMATCH
+    body = replace(ALICE.certificate.body, network_id=OTHER_NETWORK)
+    certificate = _certificate(body, ALICE, ALICE, OTHER_NETWORK)
+    notes = "a certificate of another network, rightly signed there"
+    yield _opened("certificate-of-other-network", notes, certificate, code=mismatch, known=())
+    unsigned = replace(certificate, signatures=ALICE.certificate.envelope.signatures)
+    notes = "the same with signatures that fit nothing: the network is named before they are looked at"
+    yield _opened("certificate-of-other-network-forged", notes, unsigned, code=mismatch, known=())
+    hello = mapping.encode(replace(HELLO, network_id=OTHER_NETWORK))
+    data = signature_input(OTHER_NETWORK, "ioe.v1.Hello", hello)
+    signature = Signature(key=ALICE.operational.public_key, signature=ALICE.operational.sign(data))
+    other = Envelope(type=ObjectType.HELLO, signed=hello, signatures=(signature,))
+    yield _opened("hello-of-other-network", "a HELLO of another network", other, code=mismatch)
+    notes = "the same from a node whose key nobody knows here"
+    yield _opened("hello-of-other-network-unknown-key", notes, other, code=mismatch, known=(BOB,))
+
+
+def _certificate(
+    body: OperationalKey, identity: Actor, operational: Actor, network: str = NETWORK
+) -> Envelope:
     signed = mapping.encode(body)
-    data = signature_input(NETWORK, "ioe.v1.OperationalKey", signed)
+    data = signature_input(network, "ioe.v1.OperationalKey", signed)
     signers = (identity.identity, operational.operational)
     signatures = tuple(Signature(key=one.public_key, signature=one.sign(data)) for one in signers)
     return Envelope(type=ObjectType.OPERATIONAL_KEY, signed=signed, signatures=signatures)

@@ -25,6 +25,7 @@ from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
 T = TypeVar("T")
 
 REMEMBERED: Final = 4_096
+_NETWORKED: Final = frozenset(kind for kind, row in REGISTRY.items() if hasattr(row.body, "network_id"))
 
 
 class CodecSealer:
@@ -195,11 +196,18 @@ class CodecSealer:
             raise PeerError(
                 ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with {len(envelope.signatures)} signatures"
             )
+        self._refuse_other_network(envelope, body)
         signers = self._signers(envelope, body, row)
         self._verify(envelope)
         sealed: Sealed[Any] = Sealed(object_id=object_id, body=body, signers=signers, envelope=envelope)
         self._remember(sealed)
         return sealed
+
+    def _refuse_other_network(self, envelope: Envelope, body: Any) -> None:
+        """Its signatures would not fit our context anyway, but say nothing of the cause."""
+        if envelope.type in _NETWORKED and body.network_id != self.ring.network_id:
+            message = type(body).__name__
+            raise PeerError(ErrorCode.NETWORK_MISMATCH, f"{message} of the network {body.network_id!r}")
 
     def _signers(self, envelope: Envelope, body: object, row: Row) -> tuple[NodeId, ...]:
         """Who claims to have signed, by key ring; the nodes that the body names, in their order."""

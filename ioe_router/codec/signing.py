@@ -3,8 +3,8 @@
 Every signature covers its context - protocol, network, message type - with a
 length before each part, so that no signature can be used for something else.
 Libraries disagree on which Ed25519 keys and signatures are valid; here the
-strict rules hold: canonical keys outside the small subgroup, S below the group
-order, and the equation without cofactor on the bytes of R.
+strict rules hold: keys and R canonical and outside the small subgroup, S below
+the group order, and the equation without cofactor on the bytes of R.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _TAG: Final = b"IOE1"
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
 _LOADED_KEYS: Final = 4096
+_Y_BITS: Final = 2**255 - 1
 # y coordinates of the eight points whose order divides 8; the sign of x does not matter.
 _ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 SMALL_ORDER_Y: Final = frozenset({0, 1, FIELD_PRIME - 1, _ORDER_8_Y, FIELD_PRIME - _ORDER_8_Y})
@@ -109,7 +110,11 @@ def key_is_sound(key: bytes) -> bool:
     """Whether a public key has 32 bytes, is canonically encoded and lies outside the small subgroup."""
     if len(key) != KEY_BYTES:
         return False
-    y = int.from_bytes(key, "little") & (2**255 - 1)
+    return _is_sound_point(key)
+
+
+def _is_sound_point(encoded: bytes) -> bool:
+    y = int.from_bytes(encoded, "little") & _Y_BITS
     return y < FIELD_PRIME and y not in SMALL_ORDER_Y
 
 
@@ -118,6 +123,9 @@ def verify(signature: Signature, data: bytes) -> bool:
     raw = signature.signature
     key = _loaded(signature.key)
     if key is None or len(raw) != SIGNATURE_BYTES or int.from_bytes(raw[32:], "little") >= GROUP_ORDER:
+        return False
+    # An R of small order would make S = k * a, so that S and the public k give the private scalar away.
+    if not _is_sound_point(raw[:32]):
         return False
     try:
         key.verify(raw, data)

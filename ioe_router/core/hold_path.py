@@ -15,6 +15,7 @@ from typing import Protocol
 from ioe_router.core.admission import Admission
 from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.events import PeerFault
+from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.gates import refusal_of
 from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hop import Hop, present
@@ -22,7 +23,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.quotas import QuotaReached, Quotas
 from ioe_router.core.reservation import Purpose, Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, PathHash
@@ -165,7 +166,7 @@ class HoldPath:
             raise PeerError(
                 ErrorCode.NO_PATH, "the label leads to another origin or is for the other direction"
             )
-        self._check_slots(body, now)
+        self._check_times(body, now)
         hop.replacements.check(body, now, must_know=onward.neighbor is None)
         outward = None
         if onward.neighbor is not None:
@@ -182,7 +183,9 @@ class HoldPath:
         record.advance(ReservationEvent.HOLD, now)
         return record
 
-    def _check_slots(self, body: HoldCore, now: Now) -> None:
+    def _check_times(self, body: HoldCore, now: Now) -> None:
+        if body.issued_utc_ms > now.utc_ms + CLOCK_TOLERANCE_S * MS_PER_S:
+            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
         parameters = self._hop.config.parameters
         for item in body.items:
             if item.slot_utc_s % parameters.slot_s:

@@ -3,8 +3,9 @@
 An origin numbers its offers and signs every version with (epoch, seq).  A
 higher pair replaces a lower one; nothing else makes a version newer, neither
 its time nor the neighbour that it came from.  The highest pair seen is
-remembered until the version that carried it would have ended, also after a
-withdrawal, so that an old version cannot come back.
+remembered for the longest lifetime of an offer after it was signed, also after a
+withdrawal or its end: nothing that was signed before it can live longer, so no
+old version comes back.  When that memory is full, new offers are refused.
 
 Two contents under one (epoch, seq) prove that the origin equivocates.  The
 refusal carries the proof (proofs.py), and nothing more is taken from that
@@ -35,6 +36,7 @@ from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Direction, Offer, OfferRun, OfferWithdrawal
 
 OFFER_SLOTS_MAX: Final = 192
+REMEMBERED_PER_LIVE: Final = 4  # offers of an origin that are remembered, for each that may be alive
 
 
 @dataclass(slots=True)
@@ -44,8 +46,9 @@ class _Record:
     version: tuple[int, int]  # (epoch, seq)
     object_id: ObjectId
     envelope: Envelope  # of the offer, or of the withdrawal
-    until_utc_s: int
-    offer: Sealed[Offer] | None  # None once withdrawn
+    until_utc_s: int  # when the offer ends; once it has ended, when it may be forgotten
+    offer: Sealed[Offer] | None  # None once withdrawn or ended
+    remember_utc_s: int = 0  # until when an older version could be alive
     heard: dict[NodeId, None] = field(default_factory=dict)  # neighbours that tell it
 
 
@@ -102,6 +105,7 @@ class OfferTable:
         before = record.offer if record.heard else None
         record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
         record.offer, record.until_utc_s = sealed, until_utc_s
+        self._remember(record, body)
         record.heard[neighbor] = None
         heapq.heappush(self._expiry, (until_utc_s, body.origin, body.offer_no))
         return OfferChange(before=before, after=sealed)
@@ -123,10 +127,14 @@ class OfferTable:
         ended = record.offer if record.heard else None
         record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
         record.offer = None
+        self._remember(record, body)
         record.heard.clear()
         if ended is not None:
             out.emit(OfferLost(origin=body.origin, offer_no=body.offer_no))
         return ended
+
+    def _remember(self, record: _Record, body: Offer | OfferWithdrawal) -> None:
+        record.remember_utc_s = max(record.remember_utc_s, body.issued_utc_s + self._lifetime_max_s)
 
     def _check_origin(self, body: Offer | OfferWithdrawal, signers: tuple[NodeId, ...]) -> None:
         if signers != (body.origin,):
@@ -149,8 +157,11 @@ class OfferTable:
         known = self._records.get(origin)
         if known is None and len(self._records) >= self._limits.origins:
             raise PeerError(ErrorCode.LIMIT_REACHED, f"offers of {self._limits.origins} origins are known")
-        if known is not None and len(known) >= self._limits.offers_per_origin:
-            raise PeerError(ErrorCode.LIMIT_REACHED, f"{len(known)} offers of this origin are known")
+        if known is None:
+            return
+        alive, most = sum(one.offer is not None for one in known.values()), self._limits.offers_per_origin
+        if alive >= most or len(known) >= REMEMBERED_PER_LIVE * most:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"{len(known)} offers of this origin are remembered")
 
     def _equivocated(self, origin: NodeId, epoch: int, first: Envelope, second: Envelope) -> NoReturn:
         """Take nothing more of the origin's epoch; what it said first stays."""
@@ -211,13 +222,22 @@ class OfferTable:
             record = self._records.get(origin, {}).get(offer_no)
             if record is None or record.until_utc_s > now.utc_s:
                 continue
-            del self._records[origin][offer_no]
-            if not self._records[origin]:
-                del self._records[origin]
             if record.offer is not None and record.heard:
                 ended.append(record.offer)
                 out.emit(OfferLost(origin=origin, offer_no=offer_no))
+            self._end(record, origin, offer_no, now)
         return tuple(ended)
+
+    def _end(self, record: _Record, origin: NodeId, offer_no: int, now: Now) -> None:
+        """Nothing is left of an offer but its number, until no older version could be alive."""
+        record.offer, record.until_utc_s = None, record.remember_utc_s
+        record.heard.clear()
+        if record.until_utc_s > now.utc_s:
+            heapq.heappush(self._expiry, (record.until_utc_s, origin, offer_no))
+            return
+        del self._records[origin][offer_no]
+        if not self._records[origin]:
+            del self._records[origin]
 
     def next_expiry_utc_s(self) -> int | None:
         """When the next version ends."""

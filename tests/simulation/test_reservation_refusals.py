@@ -60,6 +60,16 @@ def nothing_booked(sim: Sim) -> None:
 # ------------------------------------------------------------------ time
 
 
+def test_a_hold_from_the_future_is_refused() -> None:
+    """A HOLD_CORE signed a minute ahead passes; a millisecond more is FROM_FUTURE and nothing is kept."""
+    sim = repair()
+    ahead_ms = sim.wire.now.utc_ms + 60_000
+    refuse = Puppet(sim, "c", "b", "a", changes={"issued_utc_ms": ahead_ms + 1}).ask().refused()
+    assert refuse.code is ErrorCode.FROM_FUTURE
+    nothing_booked(sim)
+    assert Puppet(sim, "c", "b", "a", changes={"issued_utc_ms": ahead_ms}).ask().granted()
+
+
 @pytest.mark.parametrize(
     ("before_s", "band", "code"),
     [

@@ -62,7 +62,9 @@ def test_own_signed_objects_open_elsewhere(body: type) -> None:
     @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     @given(bodies(body))
     def holds(value: Value) -> None:
-        named = dict.fromkeys(row.named, ALICE.node)
+        named: dict[str, object] = dict.fromkeys(row.named, ALICE.node)
+        if hasattr(value, "network_id"):
+            named["network_id"] = NETWORK
         made = sealer(ALICE).seal(replace(value, **named))
         assert reader.open(made.envelope, body) == made
         assert made.signers == (ALICE.node,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,11 +21,15 @@ from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import SMALL_ORDER_Y, Ed25519Signer, merkle_root, signature_input, verify
+from ioe_router.config import Timers
 from ioe_router.core import session_fsm
 from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.cuts import cut_far, cut_near
+from ioe_router.core.evidence import Evidence
 from ioe_router.core.hello import session_id_of
 from ioe_router.core.loss import Increment, LinkModel, amount_micro, price_after_link, price_before_link
+from ioe_router.core.offers import OfferTable
+from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import first_hash, next_hash
 from ioe_router.core.reservation_fsm import ReservationEvent, advance, answers
 from ioe_router.core.retention import digests_of, equal_groups, offer_item, path_item
@@ -35,8 +40,9 @@ from ioe_router.model.envelope import Envelope, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, node_id_of
 from ioe_router.model.reservation import ReservationState
-from ioe_router.model.routing import Direction, Flow
+from ioe_router.model.routing import Direction, Flow, Offer
 from tests.unit.codec import pairing_vectors
+from tests.unit.core.routing_rig import Wire, config_of, own_key
 
 FOLDER = Path(gen_vectors.TARGET)
 GROUPS = sorted(gen_vectors.GROUPS)
@@ -124,6 +130,43 @@ def _envelope(inputs: Json) -> Json:
     envelope = mapping.decode(Envelope, bytes.fromhex(inputs["envelope"]))
     sealed = sealer.open_any(envelope, frame_sender=node_id_of(b"any"), now=now)
     return {"object_id": sealed.object_id.hex(), "signers": [one.hex() for one in sealed.signers]}
+
+
+def _freshness(inputs: Json) -> Json:
+    """Play the steps to a table of offers that knows the origin's key."""
+    origin = mapping.decode(Envelope, bytes.fromhex(inputs["certificate"]))
+    table, sealer = _offer_table(inputs, origin)
+    answers = []
+    for step in inputs["steps"]:
+        now, out = Now(0, step["now_utc_s"] * 1000), Outbox()
+        table.expire(now, out)
+        envelope = mapping.decode(Envelope, bytes.fromhex(step["envelope"]))
+        try:
+            sealed = sealer.open_any(envelope, frame_sender=node_id_of(b"any"), now=now)
+            if isinstance(sealed.body, Offer):
+                effect: object = table.accept(node_id_of(b"any"), sealed, now)
+            else:
+                effect = table.withdraw(sealed, now, out)
+            answers.append("no effect" if effect is None else "taken")
+        except PeerError as error:
+            answers.append(error.code.name)
+    return {"answers": answers}
+
+
+def _offer_table(inputs: Json, origin: Envelope) -> tuple[OfferTable, CodecSealer]:
+    now = Now(0, (ISSUED_S + 60) * 1000)
+    signer = Ed25519Signer.from_seed(bytes(32))
+    ring = KeyRing(network_id=inputs["network_id"], limit=16)
+    sealer = CodecSealer(ring=ring, signer=signer, node=node_id_of(signer.public_key), now=now)
+    certificate = sealer.open_any(origin, frame_sender=None, now=now)
+    ring.learn(certificate, now)
+    timers = Timers(offer_lifetime_max_s=inputs["offer_lifetime_max_s"])
+    config = config_of("me", (Wire("me", "o"),), timers=timers)
+    network = {name: inputs[name] for name in ("network_id", "slot_s")}
+    config = replace(config, parameters=replace(config.parameters, **network))
+    evidence = Evidence(config, own_key("me"))
+    evidence.learn_key(certificate, now)
+    return OfferTable(config, evidence), sealer
 
 
 def _path_hash(inputs: Json) -> Json:
@@ -235,6 +278,7 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "signature-input": _signature_input,
     "ed25519-edge": _ed25519,
     "envelope": _envelope,
+    "freshness": _freshness,
     "path-hash": _path_hash,
     "frame": _frame,
     "malformed": _malformed,

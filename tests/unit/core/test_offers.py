@@ -161,6 +161,54 @@ def test_a_withdrawal_is_remembered() -> None:
     assert rig.accept(seq=7)
 
 
+def test_an_ended_version_does_not_let_an_older_one_back() -> None:
+    """A newer version that ended early keeps an older one out that would live longer."""
+    rig = Rig()
+    assert rig.accept(expires_utc_s=START_UTC_S + 80_000)
+    assert rig.accept(seq=6, expires_utc_s=START_UTC_S + 100)
+    later = Now(0, (START_UTC_S + 200) * 1000)
+    assert len(rig.table.expire(later, rig.out)) == 1
+    assert not rig.accept(now=later, expires_utc_s=START_UTC_S + 80_000)
+    assert not rig.accept(now=later, neighbor=B, seq=5, energy_cap_j=7)
+    assert rig.table.get(KEY) is None
+    assert rig.accept(now=later, seq=7)
+
+
+def test_a_number_is_forgotten_once_nothing_older_could_be_alive() -> None:
+    """A day after the last version was signed the memory of an offer is free again."""
+    rig = Rig(limits=Limits(origins=1), key_expires_utc_s=START_UTC_S + 300_000)
+    rig.accept()
+    last_second = Now(0, (START_UTC_S + 86_399) * 1000)
+    rig.table.expire(last_second, rig.out)
+    with pytest.raises(PeerError, match="LIMIT_REACHED"):
+        rig.accept(now=last_second, origin=node_named("p"), expires_utc_s=START_UTC_S + 86_400)
+    after = Now(0, (START_UTC_S + 86_400) * 1000)
+    rig.table.expire(after, rig.out)
+    assert rig.table.next_expiry_utc_s() is None
+    assert rig.accept(
+        now=after,
+        origin=node_named("p"),
+        issued_utc_s=START_UTC_S + 90_000 - 3_600,
+        expires_utc_s=START_UTC_S + 90_000,
+    )
+
+
+def test_a_full_memory_of_numbers_refuses_and_forgets_nothing() -> None:
+    """An origin that uses ever new numbers is refused; none is dropped while an older version may live."""
+    rig = Rig(limits=Limits(offers_per_origin=1))
+    for number in range(4):
+        at = Now(0, (START_UTC_S + 10 * number) * 1000)
+        rig.table.expire(at, rig.out)
+        rig.accept(now=at, offer_no=number, expires_utc_s=START_UTC_S + 10 * number + 5)
+    later = Now(0, (START_UTC_S + 100) * 1000)
+    rig.table.expire(later, rig.out)
+    assert rig.table.alive(Direction.SUPPLY) == ()
+    with pytest.raises(PeerError, match="LIMIT_REACHED"):
+        rig.accept(now=later, offer_no=4)
+    assert not rig.accept(now=later, offer_no=0, seq=4, expires_utc_s=START_UTC_S + 80_000)
+    assert rig.accept(now=later, offer_no=0, seq=6)
+
+
 def test_an_offer_lives_as_long_as_one_neighbour_tells_it() -> None:
     """It is lost with the last neighbour that has a path to its origin, once, and comes back with one."""
     rig = Rig()
