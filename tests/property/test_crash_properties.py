@@ -14,16 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ioe_router.core.events import Booked, BookingRestored
-from ioe_router.core.inputs import PublishOffer, ReleaseReservation, Trade
+from ioe_router.core.inputs import PublishOffer, ReleaseReservation
 from ioe_router.model.reservation import ReservationState
-from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
 from tests.simulation.crashing import crash, disagreements, is_down, reconnect, restart, watch_barriers
-from tests.simulation.pair import KWH_J, SLOT, Cable, Sim, build
+from tests.simulation.pair import KWH_J, Cable, Sim, build
+from tests.simulation.wants import offer_of, want_of
 
 S = ReservationState
 NAMES = "abcd"
 LINKS = (("a", "b"), ("b", "c"), ("c", "d"))
 OFFERED_J = 4 * KWH_J
+LIMIT = 300_000
 GATE_S = 420  # the bands are over by then: nothing new is held
 
 steps = st.lists(
@@ -42,21 +43,9 @@ steps = st.lists(
 )
 
 
-def offer_of(name: str) -> PublishOffer:
+def offered_by(name: str) -> PublishOffer:
     """What the host of a sells, and of b a little dearer."""
-    price = 100_000 if name == "a" else 120_000
-    return PublishOffer(
-        offer_no=1,
-        direction=Direction.SUPPLY,
-        source=SourceClass.SOLAR,
-        firmness=Firmness.FIRM,
-        first_slot=SLOT,
-        runs=(OfferRun(slots=2, energy_j=OFFERED_J, price_micro_per_kwh=price),),
-        energy_cap_j=0,
-        carbon_mg_per_kwh=0,
-        is_default=False,
-        lifetime_s=36_000,
-    )
+    return offer_of(OFFERED_J, 100_000 if name == "a" else 120_000)
 
 
 @dataclass
@@ -69,9 +58,9 @@ class Village:
     def state_all(self, name: str) -> None:
         """A host speaks to its router anew."""
         if name in "ab":
-            self.sim.wire.give(self.sim.node(name), offer_of(name))
+            self.sim.wire.give(self.sim.node(name), offered_by(name))
         for number, energy_j in self.wanted.get(name, {}).items():
-            self.sim.wire.give(self.sim.node(name), want_of(number, energy_j))
+            self.sim.wire.give(self.sim.node(name), want_of(number, energy_j, LIMIT))
         self.sim.wire.settle()
 
     def take(self, kind: str, who: str, number: int) -> None:
@@ -80,7 +69,7 @@ class Village:
         if kind == "want" and not self.down(who):
             known = self.wanted[who]
             known[len(known) + 1] = number * KWH_J
-            sim.wire.give(sim.node(who), want_of(len(known), number * KWH_J))
+            sim.wire.give(sim.node(who), want_of(len(known), number * KWH_J, LIMIT))
             sim.wire.settle()
         elif kind == "crash" and not self.down(who):
             crash(sim, who, after_effects=number)
@@ -109,22 +98,6 @@ class Village:
                 self.state_all(name)
         reconnect(self.sim)
         self.sim.wait(2)
-
-
-def want_of(number: int, energy_j: int) -> Trade:
-    """A want by number."""
-    return Trade(
-        trade_no=number,
-        slot=SLOT,
-        direction=Direction.SUPPLY,
-        energy_j=energy_j,
-        price_limit_micro_per_kwh=300_000,
-        default_limit_micro_per_kwh=None,
-        own_offer_no=None,
-        priority=4,
-        sources=(),
-        carbon_max_mg_per_kwh=None,
-    )
 
 
 def village() -> Village:

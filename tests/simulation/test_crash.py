@@ -12,16 +12,13 @@ from ioe_router.core.events import Booked, BookingRestored, ImbalanceSettled, Li
 from ioe_router.core.inputs import (
     ImbalancePrices,
     MeterRead,
-    PublishOffer,
     ReleaseReservation,
     Started,
-    Trade,
 )
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.reservation import ReservationState
-from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
 from tests.simulation.crashing import (
     crash,
     disagreements,
@@ -33,6 +30,7 @@ from tests.simulation.crashing import (
     watch_barriers,
 )
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build, dropping
+from tests.simulation.wants import offer_of, want_of
 
 S = ReservationState
 OFFERED_J = 10 * KWH_J
@@ -40,37 +38,13 @@ OFFERED_J = 10 * KWH_J
 
 def offer(sim: Sim, name: str) -> None:
     """What the host of the origin states at every start."""
-    stated = PublishOffer(
-        offer_no=1,
-        direction=Direction.SUPPLY,
-        source=SourceClass.SOLAR,
-        firmness=Firmness.FIRM,
-        first_slot=SLOT,
-        runs=(OfferRun(slots=2, energy_j=OFFERED_J, price_micro_per_kwh=100_000),),
-        energy_cap_j=0,
-        carbon_mg_per_kwh=0,
-        is_default=False,
-        lifetime_s=36_000,
-    )
-    sim.wire.give(sim.node(name), stated)
+    sim.wire.give(sim.node(name), offer_of(OFFERED_J))
     sim.wire.settle()
 
 
 def want(sim: Sim, name: str, energy_j: int = KWH_J, number: int = 7) -> None:
     """What the host of the initiator states at every start, under the same number."""
-    trade = Trade(
-        trade_no=number,
-        slot=SLOT,
-        direction=Direction.SUPPLY,
-        energy_j=energy_j,
-        price_limit_micro_per_kwh=200_000,
-        default_limit_micro_per_kwh=None,
-        own_offer_no=None,
-        priority=4,
-        sources=(),
-        carbon_max_mg_per_kwh=None,
-    )
-    sim.wire.give(sim.node(name), trade)
+    sim.wire.give(sim.node(name), want_of(number, energy_j, 200_000))
     sim.wire.settle()
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ioe_router.core.events import HoldAnswered
-from ioe_router.core.inputs import Trade
 from ioe_router.core.market import PATHS_TRIED, RibMarket
 from ioe_router.core.planner import Candidate
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import PathHash
-from ioe_router.model.routing import Direction, Flow
+from ioe_router.model.routing import Flow
 from tests.simulation.pair import KWH_J, PARAMETERS, SLOT, SLOT_S, Cable, Sim, build, dropping
+from tests.simulation.wants import want_of
 
 PRICE = 100_000
 LIMIT = 300_000
@@ -31,18 +31,7 @@ def candidates(
     sim: Sim, excluded: set[PathHash] | None = None, spent_seq: int | None = None
 ) -> dict[PathHash, Candidate]:
     """What the buyer may ask the seller `z` for, by path; paths and a version of the offer left out."""
-    trade = Trade(
-        trade_no=1,
-        slot=SLOT,
-        direction=Direction.SUPPLY,
-        energy_j=KWH_J,
-        price_limit_micro_per_kwh=LIMIT,
-        default_limit_micro_per_kwh=LIMIT,
-        own_offer_no=None,
-        priority=4,
-        sources=(),
-        carbon_max_mg_per_kwh=None,
-    )
+    trade = want_of(1, KWH_J, LIMIT, LIMIT)
     seller = sim.node("z")
     found = market_of(sim).candidates(
         trade,

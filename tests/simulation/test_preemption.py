@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 from ioe_router.core.events import Booked, Curtailed, TradeProgress, Unbooked
-from ioe_router.core.inputs import Trade
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.reservation import ReservationState
-from ioe_router.model.routing import Direction
 from tests.simulation import pair
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, LAST_BAND, SLOT, Cable, Sim, build
+from tests.simulation.pair import KWH_J, LAST_BAND, Cable, Sim, build
+from tests.simulation.wants import want_of
 
 S = ReservationState
 GRACE_S = 30
@@ -184,19 +183,7 @@ def test_the_preempted_want_is_bought_elsewhere_in_time(monkeypatch: pytest.Monk
     sim.offer("a", 100_000)
     sim.offer("e", 400_000)
     sim.at(530)
-    want = Trade(
-        trade_no=9,
-        slot=SLOT,
-        direction=Direction.SUPPLY,
-        energy_j=LIMIT_J,
-        price_limit_micro_per_kwh=500_000,
-        default_limit_micro_per_kwh=None,
-        own_offer_no=None,
-        priority=1,
-        sources=(),
-        carbon_max_mg_per_kwh=None,
-    )
-    sim.wire.give(sim.node("c"), want)
+    sim.wire.give(sim.node("c"), replace(want_of(9, LIMIT_J, 500_000), priority=1))
     sim.wait(4)
     assert {b.peer for b in sim.events("c", Booked)} == {sim.node("a")}
     ask(sim, "d", KWH_J // 2, 4)
