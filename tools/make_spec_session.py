@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame  # noqa: E402
+from ioe_router.codec.identity_signing import countersign, state  # noqa: E402
 from ioe_router.codec.keys import KeyRing, certify  # noqa: E402
 from ioe_router.codec.registry import REGISTRY  # noqa: E402
 from ioe_router.codec.sealing import CodecSealer  # noqa: E402
@@ -153,9 +154,7 @@ def attested(keeper: Keys, other: Keys) -> Envelope:
         issued_utc_s=NOW.utc_s,
         expires_utc_s=NOW.utc_s + 30 * DAY_S,
     )
-    second = sealer_of(other)
-    second.ring.learn(keeper.certificate, NOW)
-    return second.countersign(sealer_of(keeper).seal(body).envelope).envelope
+    return countersign(state(body, keeper.identity).envelope, other.identity).envelope
 
 
 class Node:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ioe_router.codec import mapping
+from ioe_router.codec.identity_signing import countersign, state
 from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import Ed25519Signer
@@ -165,5 +166,5 @@ PATH_ENTRY = PathEntry(
 
 def attested() -> Envelope:
     """The attestation between Alice and Bob, signed by both."""
-    half = sealer(BOB).seal(ATTESTATION)
-    return sealer(ALICE).countersign(half.envelope).envelope
+    half = state(ATTESTATION, BOB.identity)
+    return countersign(half.envelope, ALICE.identity).envelope

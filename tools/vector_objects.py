@@ -161,7 +161,8 @@ def _good_envelopes() -> Iterator[Vector]:
     offer = sealer(ALICE).seal(OFFER).envelope
     yield _opened("offer", "an offer signed by its origin", offer, signers=(ALICE.node,))
     both = (BOB.node, ALICE.node)
-    yield _opened("attestation", "signed by the keeper, then by the other end", attested(), signers=both)
+    notes = "signed with the identity keys of the keeper, then of the other end; no certificate is known"
+    yield _opened("attestation", notes, attested(), signers=both, known=())
     notes = "signed by the identity key, then by the key that it certifies"
     yield _opened("operational-key", notes, ALICE.certificate.envelope, signers=(ALICE.node,), known=())
     last = ISSUED_S + WEEK_S - 1
@@ -200,7 +201,7 @@ def _bad_signers() -> Iterator[Vector]:
     by_bob = Signature(key=BOB.operational.public_key, signature=BOB.operational.sign(data))
     yield _opened("by-another", "Bob signs Alice's offer", replace(offer, signatures=(by_bob,)), code=wrong)
     by_identity = Signature(key=ALICE.identity.public_key, signature=ALICE.identity.sign(data))
-    notes = "the identity key signs nothing but certificates"
+    notes = "an identity key signs certificates, attestations and revocations only"
     unknown = ErrorCode.UNKNOWN_KEY
     yield _opened("by-identity", notes, replace(offer, signatures=(by_identity,)), code=unknown)
     yield _opened("unknown-key", "no certificate of Alice is known", offer, code=unknown, known=(BOB,))
@@ -210,6 +211,12 @@ def _bad_signers() -> Iterator[Vector]:
     )
     swapped = replace(attested(), signatures=attested().signatures[::-1])
     yield _opened("attestation-order", "the two signatures in the other order", swapped, code=wrong)
+    signed = attested().signed
+    data = signature_input(NETWORK, "ioe.v1.LinkAttestation", signed)
+    keys = (BOB.operational, ALICE.operational)
+    by_keys = tuple(Signature(key=one.public_key, signature=one.sign(data)) for one in keys)
+    notes = "signed with operational keys instead of identity keys"
+    yield _opened("attestation-operational", notes, replace(attested(), signatures=by_keys), code=wrong)
 
 
 def _bad_certificates() -> Iterator[Vector]:

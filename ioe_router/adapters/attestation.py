@@ -1,8 +1,9 @@
-"""Link attestations between two operators (SPEC section 4): one states and signs, the other reads and signs.
+"""Link attestations between two operators (SPEC section 6.2): one end states, the other agrees.
 
-The file that goes back and forth carries the attestation and the OperationalKey
-objects of those who have signed it, so that it can be checked without either
-node being up.  With both keys at hand - tests, a demo - `attest_both` does it at once.
+Identity keys sign them, so a renewed operational key leaves them in force, and
+the file that goes back and forth needs nothing beside the attestation: it can
+be signed and checked on a machine that has never seen either node.  With both
+keys at hand - tests, a demo - `attest_both` does it at once.
 """
 
 from __future__ import annotations
@@ -14,24 +15,22 @@ from typing import Final
 
 from ioe_router.adapters.envelope_json import envelope_from_json, envelope_to_json, parse_json_object
 from ioe_router.adapters.files import read_file, write_whole
-from ioe_router.adapters.keystore import Operational
-from ioe_router.codec import mapping
-from ioe_router.codec.sealing import CodecSealer
+from ioe_router.adapters.keystore import Identity
+from ioe_router.codec import identity_signing, mapping
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation, OperationalKey
+from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.errors import PeerError, UsageError
 
-FORMAT: Final = "ioe-attestation-1"
+FORMAT: Final = "ioe-attestation-2"
 _SIGNERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationFile:
-    """An attestation with one or two signatures, and the keys that made them."""
+    """An attestation with one or two signatures."""
 
     attestation: Envelope
-    keys: tuple[Envelope, ...]  # OPERATIONAL_KEY envelopes
 
     @property
     def complete(self) -> bool:
@@ -39,29 +38,23 @@ class AttestationFile:
         return len(self.attestation.signatures) == _SIGNERS
 
 
-def attest(body: LinkAttestation, mine: Operational, now: Now) -> AttestationFile:
+def attest(body: LinkAttestation, mine: Identity) -> AttestationFile:
     """State a link as one of its ends. UsageError when this node is no end or a figure is out of bounds."""
-    sealed = mine.sealer(now).seal(body)
-    return AttestationFile(attestation=sealed.envelope, keys=(mine.statement.envelope,))
+    return AttestationFile(attestation=identity_signing.state(body, mine.signer).envelope)
 
 
-def countersign(
-    file: AttestationFile, mine: Operational, now: Now
-) -> tuple[AttestationFile, Sealed[LinkAttestation]]:
+def countersign(file: AttestationFile, mine: Identity) -> tuple[AttestationFile, Sealed[LinkAttestation]]:
     """Add the second signature. UsageError when it is not ours to give or the first does not hold."""
-    codec = mine.sealer(now)
     try:
-        learn_keys(codec, file, now)
-        sealed: Sealed[LinkAttestation] = codec.countersign(file.attestation)
+        sealed: Sealed[LinkAttestation] = identity_signing.countersign(file.attestation, mine.signer)
     except PeerError as error:
         raise UsageError(f"the other end's statement does not hold ({error}); ask for a new one") from error
-    both = AttestationFile(attestation=sealed.envelope, keys=(*file.keys, mine.statement.envelope))
-    return both, sealed
+    return AttestationFile(attestation=sealed.envelope), sealed
 
 
-def attest_both(body: LinkAttestation, one: Operational, other: Operational, now: Now) -> AttestationFile:
+def attest_both(body: LinkAttestation, one: Identity, other: Identity) -> AttestationFile:
     """An attestation signed by both ends, when both keys are at hand."""
-    return countersign(attest(body, one, now), other, now)[0]
+    return countersign(attest(body, one), other)[0]
 
 
 def stated(file: AttestationFile) -> LinkAttestation:
@@ -72,21 +65,17 @@ def stated(file: AttestationFile) -> LinkAttestation:
         raise UsageError(f"the attestation cannot be read ({error}); get the file again") from error
 
 
-def learn_keys(codec: CodecSealer, file: AttestationFile, now: Now) -> None:
-    """Take the signers' keys into the codec's key ring. Raises PeerError when one is not valid."""
-    for key in file.keys:
-        codec.ring.learn(codec.open(key, OperationalKey), now)
-
-
-def open_attestation(
-    codec: CodecSealer, file: AttestationFile, now: Now, where: str
-) -> Sealed[LinkAttestation]:
+def open_attestation(file: AttestationFile, network_id: str, now: Now, where: str) -> Sealed[LinkAttestation]:
     """The attestation, verified, in force at `now`. UsageError names `where`, the cause and the remedy."""
     if not file.complete:
         raise UsageError(f"{where} is signed by one end only; let the other run 'ioe link countersign'")
+    if (other := stated(file).network_id) != network_id:
+        raise UsageError(
+            f"{where} is of the network {other!r}, this node is in {network_id!r};"
+            " correct network_id or attest the link in this network"
+        )
     try:
-        learn_keys(codec, file, now)
-        sealed = codec.open(file.attestation, LinkAttestation)
+        sealed: Sealed[LinkAttestation] = identity_signing.open_stated(file.attestation, network_id)
     except PeerError as error:
         raise UsageError(f"{where} does not hold ({error}); make a new attestation of the link") from error
     if not sealed.body.issued_utc_s - 60 <= now.utc_s < sealed.body.expires_utc_s:
@@ -98,11 +87,7 @@ def open_attestation(
 
 def write_attestation(path: Path, file: AttestationFile) -> None:
     """Write the file for the other operator or for node.toml."""
-    fields = {
-        "format": FORMAT,
-        "attestation": envelope_to_json(file.attestation),
-        "keys": [envelope_to_json(key) for key in file.keys],
-    }
+    fields = {"format": FORMAT, "attestation": envelope_to_json(file.attestation)}
     write_whole(path, (json.dumps(fields, indent=2) + "\n").encode())
 
 
@@ -110,14 +95,9 @@ def read_attestation(path: Path) -> AttestationFile:
     """Read such a file. UsageError when it is none."""
     content = read_file(path, "make it with 'ioe link attest' and 'ioe link countersign'")
     fields = parse_json_object(content, FORMAT, str(path))
-    keys = fields.get("keys")
-    if not isinstance(keys, list):
-        raise UsageError(f"{path} names no keys; get the file again")
     attestation = envelope_from_json(fields.get("attestation"), str(path))
     if attestation.type is not ObjectType.LINK_ATTESTATION:
         raise UsageError(
             f"{path} holds a {attestation.type.name}, not a link attestation; get the file again"
         )
-    return AttestationFile(
-        attestation=attestation, keys=tuple(envelope_from_json(k, str(path)) for k in keys)
-    )
+    return AttestationFile(attestation=attestation)

@@ -6,8 +6,8 @@
     <directory>/operational-N.pem    Ed25519 private key, PKCS#8, mode 0600
     <directory>/operational.json     serial N, its intermediate certificate and its OperationalKey object
 
-The identity key is needed to renew the operational key and for nothing else:
-its file may lie elsewhere while the node runs.  `operational.json` names the
+The identity key is needed to renew the operational key, to attest links and to
+revoke, and for nothing else: its file may lie elsewhere while the node runs.  `operational.json` names the
 key in force and is replaced whole, so a crash in a renewal leaves one good key.
 """
 
@@ -58,6 +58,11 @@ class Identity:
     node: NodeId
     key: Ed25519PrivateKey
     ca: x509.Certificate
+
+    @property
+    def signer(self) -> Ed25519Signer:
+        """What signs the node's certificates, attestations and revocations."""
+        return Ed25519Signer(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,8 @@ def check(file: Path) -> None:
     except UsageError as error:
         raise StartRefused(str(error)) from error
     if held is None:
-        click.echo("attestations not checked: the operational key is made at the first start")
-    else:
-        router_config(plan, held, now)
+        click.echo("the operational key is made at the first start")
+    router_config(plan, now)
     click.echo(f"{file} is sound: node {node_text(plan.node)}, {len(plan.neighbors)} neighbours")
 
 

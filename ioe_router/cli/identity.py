@@ -50,7 +50,7 @@ def identity() -> None:
 )
 def new(keys: Path, network: str, passphrase_file: Path | None, days: int) -> None:
     """Make an identity, its CA certificate and a first operational key."""
-    made = create_identity(keys, wall_utc_s=wall_utc_s(), passphrase=_first_line(passphrase_file))
+    made = create_identity(keys, wall_utc_s=wall_utc_s(), passphrase=first_line(passphrase_file))
     _renew(keys, made, network, days)
     click.echo(
         f"{node_text(made.node)}\nhand {keys / 'node.pub'} to the neighbours; keep the rest of {keys} private"
@@ -65,8 +65,8 @@ def new(keys: Path, network: str, passphrase_file: Path | None, days: int) -> No
     "--days", type=click.IntRange(1, 90), default=7, show_default=True, help="Life of an operational key."
 )
 def renew(keys: Path, network: str, passphrase_file: Path | None, days: int) -> None:
-    """Put a new operational key in force; the links have to be attested anew with it."""
-    _renew(keys, load_identity(keys, passphrase=_first_line(passphrase_file)), network, days)
+    """Put a new operational key in force."""
+    _renew(keys, load_identity(keys, passphrase=first_line(passphrase_file)), network, days)
 
 
 @identity.command()
@@ -99,5 +99,6 @@ def _renew(keys: Path, made: Identity, network: str, days: int) -> None:
     click.echo(f"operational key {body.serial} for network {network!r} until {instant(body.expires_utc_s)}")
 
 
-def _first_line(path: Path | None) -> bytes | None:
+def first_line(path: Path | None) -> bytes | None:
+    """The first line of a passphrase file, None without one."""
     return path.read_bytes().split(b"\n", 1)[0] if path is not None else None

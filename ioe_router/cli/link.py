@@ -15,9 +15,8 @@ from ioe_router.adapters.attestation import attest as sign_first
 from ioe_router.adapters.attestation import countersign as sign_second
 from ioe_router.adapters.attestation import read_attestation, stated, write_attestation
 from ioe_router.adapters.clock import WallClock
-from ioe_router.adapters.keystore import Operational, load_ca, load_operational, read_node_pub, refuse_expired
-from ioe_router.adapters.node import wall_utc_s
-from ioe_router.cli.identity import KEYS, NETWORK
+from ioe_router.adapters.keystore import load_identity, read_node_pub
+from ioe_router.cli.identity import KEYS, NETWORK, PASSPHRASE, first_line
 from ioe_router.cli.text import instant
 from ioe_router.daemon.link_terms import attestation_of, read_terms
 from ioe_router.model.bech32m import node_text
@@ -35,51 +34,46 @@ def link() -> None:
 @link.command()
 @KEYS
 @NETWORK
+@PASSPHRASE
 @click.option("--neighbor", required=True, type=click.Path(path_type=Path), help="The neighbour's node.pub.")
 @click.option(
     "--terms", required=True, type=click.Path(path_type=Path), help="TOML file with the link's terms."
 )
 @FILE
-def attest(keys: Path, network: str, neighbor: Path, terms: Path, file: Path) -> None:
+def attest(
+    keys: Path, network: str, passphrase_file: Path | None, neighbor: Path, terms: Path, file: Path
+) -> None:
     """State the link to a neighbour, sign it, and write FILE for the neighbour to countersign."""
     if file.exists():
         raise UsageError(f"{file} exists already; name another file")
-    mine, (node, _) = _own_key(keys, network), read_node_pub(neighbor)
-    now = WallClock().now()
+    mine = load_identity(keys, passphrase=first_line(passphrase_file))
+    (node, _), now = read_node_pub(neighbor), WallClock().now()
     body = attestation_of(
         read_terms(terms), mine=mine.node, neighbor=node, network_id=network, utc_s=now.utc_s
     )
-    write_attestation(file, sign_first(body, mine, now))
+    write_attestation(file, sign_first(body, mine))
     click.echo(_describe(body))
     click.echo(f"hand {file} to the neighbour, who runs 'ioe link countersign'")
 
 
 @link.command()
 @KEYS
+@PASSPHRASE
 @click.option("--yes", is_flag=True, help="Sign without asking.")
 @FILE
-def countersign(keys: Path, yes: bool, file: Path) -> None:
+def countersign(keys: Path, passphrase_file: Path | None, yes: bool, file: Path) -> None:
     """Show what FILE states about a link of this node, and sign it."""
     half = read_attestation(file)
     if half.complete:
         raise UsageError(f"{file} is signed by both ends already; nothing is left to do")
     body = stated(half)
-    mine = _own_key(keys, body.network_id)
-    both, _ = sign_second(half, mine, WallClock().now())
+    mine = load_identity(keys, passphrase=first_line(passphrase_file))
+    both, _ = sign_second(half, mine)
     click.echo(_describe(body))
     if not yes:
         click.confirm("sign this?", abort=True)
     write_attestation(file, both)
     click.echo(f"{file} is complete; both ends name it in node.toml")
-
-
-def _own_key(keys: Path, network: str) -> Operational:
-    now = WallClock().now()
-    mine = load_operational(keys, network, now)
-    if mine is None:
-        raise UsageError(f"{keys} holds no operational key; make one with 'ioe identity renew'")
-    refuse_expired(mine, load_ca(keys)[1], now, wall_utc_s())
-    return mine
 
 
 def _describe(body: LinkAttestation) -> str:

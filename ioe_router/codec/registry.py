@@ -2,7 +2,8 @@
 
 One row per type that travels in an envelope.  An object is vouched for either
 by its own signatures, in the order of the fields named here, or by the
-signature of the frame it came in.
+signature of the frame it came in.  The keys are operational ones, unless the
+row says that identity keys sign.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Row:
     named: tuple[str, ...] = ()  # fields that name the signers, in signing order
     inside: bool = False  # travels only inside another object
     unsigned_frame: bool = False  # may come before the session stands
+    by_identity: bool = False  # signed with identity keys, not with operational ones
 
     @property
     def message(self) -> str:
@@ -37,7 +39,13 @@ def _framed(body: type, *, unsigned_frame: bool = False) -> Row:
     return Row(body=body, unsigned_frame=unsigned_frame)
 
 
-def _signed(body: type, *named: str, inside: bool = False, unsigned_frame: bool = False) -> Row:
+def _signed(
+    body: type,
+    *named: str,
+    inside: bool = False,
+    unsigned_frame: bool = False,
+    by_identity: bool = False,
+) -> Row:
     count = max(1, len(named))
     return Row(
         body=body,
@@ -46,6 +54,7 @@ def _signed(body: type, *named: str, inside: bool = False, unsigned_frame: bool 
         named=named,
         inside=inside,
         unsigned_frame=unsigned_frame,
+        by_identity=by_identity,
     )
 
 
@@ -54,7 +63,9 @@ REGISTRY: Final[dict[ObjectType, Row]] = {
     ObjectType.OPERATIONAL_KEY: Row(
         body=discovery.OperationalKey, signatures_min=2, signatures_max=2, unsigned_frame=True
     ),
-    ObjectType.LINK_ATTESTATION: _signed(discovery.LinkAttestation, "keeper", "other", unsigned_frame=True),
+    ObjectType.LINK_ATTESTATION: _signed(
+        discovery.LinkAttestation, "keeper", "other", unsigned_frame=True, by_identity=True
+    ),
     ObjectType.HELLO: _signed(discovery.Hello, "node", unsigned_frame=True),
     ObjectType.SESSION_PROOF: _signed(discovery.SessionProof, unsigned_frame=True),
     ObjectType.KEEPALIVE: _framed(discovery.Keepalive),

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from ioe_router.codec import bounds, mapping
 from ioe_router.codec.bound_tables import ENVELOPE_BYTES
+from ioe_router.codec.identity_signing import decoded, stating_nodes
 from ioe_router.codec.keys import KeyRing, refuse_unsound
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
 from ioe_router.codec.signing import Signer, Verify, signature_prefix, verify
@@ -60,7 +61,7 @@ class CodecSealer:
         """
         kind = TYPE_OF[type(body)]
         row = REGISTRY[kind]
-        self._refuse_to_seal(body, kind, row)
+        self._refuse_to_seal(body, row)
         signed = mapping.encode(body)
         if len(signed) > ENVELOPE_BYTES:
             raise UsageError(f"{row.message} takes {len(signed)} bytes, above {ENVELOPE_BYTES}; split it")
@@ -101,7 +102,7 @@ class CodecSealer:
             raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} carries a signature of its own")
         return Sealed(
             object_id=object_id_of(envelope.signed),
-            body=_decoded(envelope, row),
+            body=decoded(envelope, row),
             signers=(frame_sender,) if frame_sender is not None else (),
             envelope=envelope,
         )
@@ -109,15 +110,15 @@ class CodecSealer:
     def countersign(self, envelope: Envelope) -> Sealed[Any]:
         """Add this node's signature to an object that waits for it; a complete one is opened and returned.
 
-        For LINK_ATTESTATION and IMBALANCE_RECORD. Raises PeerError: NOT_FOR_ME when another node's signature
-        is missing, else as `open`. Raises UsageError for other types.
+        For IMBALANCE_RECORD. Raises PeerError: NOT_FOR_ME when another node's signature is missing, else as
+        `open`. Raises UsageError for other types.
         """
         row = REGISTRY[envelope.type]
-        if row.signatures_max != len(row.named) or len(row.named) == 1:
-            raise UsageError(f"{row.message} has one signer; seal it instead")
+        if row.by_identity or row.signatures_max != len(row.named) or len(row.named) == 1:
+            raise UsageError(f"{row.message} has one operational signer; seal it instead")
         if len(envelope.signatures) != 1:
             return self._open_signed(envelope, row)
-        body = _decoded(envelope, row)
+        body = decoded(envelope, row)
         named = [getattr(body, name) for name in row.named]
         other = self.ring.node_of(envelope.signatures[0].key, self.now)
         if {other, self.node} != set(named) or other == self.node:
@@ -138,7 +139,7 @@ class CodecSealer:
                 f"{envelope.type.name} is configured as a link attestation; attest the link anew"
             )
         try:
-            body: LinkAttestation = _decoded(envelope, REGISTRY[envelope.type])
+            body: LinkAttestation = decoded(envelope, REGISTRY[envelope.type])
         except PeerError as error:
             raise UsageError(
                 f"a configured attestation is unusable ({error}); attest the link anew"
@@ -156,24 +157,22 @@ class CodecSealer:
         row = REGISTRY.get(envelope.type)
         if row is None or row.body is not body:
             raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} in place of {body.__name__}")
-        decoded = _decoded(envelope, row)
+        found: T = decoded(envelope, row)
         names = row.named[: len(envelope.signatures)]
-        signers = tuple(getattr(decoded, name) for name in names)
+        signers = tuple(getattr(found, name) for name in names)
         object_id = object_id_of(envelope.signed)
-        return Sealed(object_id=object_id, body=decoded, signers=signers, envelope=envelope)
+        return Sealed(object_id=object_id, body=found, signers=signers, envelope=envelope)
 
     # -------------------------------------------------------------- sealing
 
-    def _refuse_to_seal(self, body: object, kind: ObjectType, row: Row) -> None:
-        if isinstance(body, OperationalKey):
-            raise UsageError("an operational key is signed by its identity key; use certify() of codec.keys")
+    def _refuse_to_seal(self, body: object, row: Row) -> None:
+        if row.by_identity or isinstance(body, OperationalKey):
+            raise UsageError(f"{row.message} is signed by identity keys; use codec.keys or identity_signing")
         try:
             bounds.check(body)
         except PeerError as error:
             raise UsageError(f"cannot seal: {error.detail}") from None
-        named = [getattr(body, name) for name in row.named]
-        may_sign = named if kind is ObjectType.LINK_ATTESTATION else named[:1]
-        if named and self.node not in may_sign:
+        if row.named and self.node != getattr(body, row.named[0]):
             raise UsageError(f"{row.message} names another signer than this node")
 
     def _sign(self, kind: ObjectType, signed: bytes) -> Signature:
@@ -187,11 +186,11 @@ class CodecSealer:
         known = self._opened.get(object_id)
         if known is not None and known.envelope == envelope:
             self._opened.move_to_end(object_id)
-            if envelope.type is not ObjectType.OPERATIONAL_KEY:
+            if envelope.type is not ObjectType.OPERATIONAL_KEY and not row.by_identity:
                 for signature in envelope.signatures:  # a key may have expired since
                     self.ring.node_of(signature.key, self.now)
             return known
-        body = _decoded(envelope, row)
+        body = decoded(envelope, row)
         if not row.signatures_min <= len(envelope.signatures) <= row.signatures_max:
             raise PeerError(
                 ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with {len(envelope.signatures)} signatures"
@@ -213,6 +212,8 @@ class CodecSealer:
         """Who claims to have signed, by key ring; the nodes that the body names, in their order."""
         if isinstance(body, OperationalKey):
             return _self_certified(envelope, body)
+        if row.by_identity:
+            return stating_nodes(envelope, body, row)
         signers = tuple(self.ring.node_of(one.key, self.now) for one in envelope.signatures)
         for name, signer in zip(row.named, signers, strict=False):
             if getattr(body, name) != signer:
@@ -231,14 +232,6 @@ class CodecSealer:
         self._opened.move_to_end(sealed.object_id)
         if len(self._opened) > REMEMBERED:
             self._opened.popitem(last=False)
-
-
-def _decoded(envelope: Envelope, row: Row) -> Any:
-    if len(envelope.signed) > ENVELOPE_BYTES:
-        raise PeerError(ErrorCode.TOO_LARGE, f"{row.message} of {len(envelope.signed)} bytes")
-    body: Any = mapping.decode(row.body, envelope.signed)
-    bounds.check(body)
-    return body
 
 
 def _self_certified(envelope: Envelope, body: OperationalKey) -> tuple[NodeId, ...]:

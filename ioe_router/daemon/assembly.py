@@ -28,16 +28,13 @@ from ioe_router.adapters.keystore import (
 )
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
-from ioe_router.codec.keys import KeyRing
-from ioe_router.codec.sealing import CodecSealer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
 from ioe_router.model.bech32m import node_short, parse_node
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import OperationalKey, Role
-from ioe_router.model.envelope import Sealed
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError
+from ioe_router.model.discovery import Role
+from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.routing import Direction, SourceClass
@@ -171,9 +168,7 @@ def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], setting
 def own_key(plan: Plan, now: Now, wall_utc_s: int) -> Operational:
     """The operational key in force; the first one is made here when the identity key is at hand.
 
-    Later ones are made by 'ioe identity renew' and not silently at a start:
-    attestations hold only as long as the keys that signed them, so a new key
-    asks for new signatures under them.  StartRefused when no key can be used.
+    StartRefused when no key can be used.
     """
     network_id = plan.parameters.network_id
     try:
@@ -225,46 +220,13 @@ def passphrase_of(plan: Plan) -> bytes | None:
 # ------------------------------------------------------------------ router
 
 
-def _codec(plan: Plan, operational: Operational, now: Now) -> CodecSealer:
-    """A codec that knows this node's key and the keys that signed the attested links."""
-    ring = KeyRing(network_id=plan.parameters.network_id, limit=plan.settings.limits.keys)
-    codec = CodecSealer(ring=ring, signer=operational.signer, node=plan.node, now=now)
-    for key in _keys_by_serial(codec, plan, operational):
-        try:
-            ring.learn(key, now)
-        except PeerError as error:
-            if (
-                error.code is not ErrorCode.KEY_EXPIRED
-            ):  # then the attestation it signed will be refused by name
-                raise ConfigRefused(
-                    f"a key in an attestation file is refused ({error}); get it again"
-                ) from error
-    return codec
-
-
-def _keys_by_serial(codec: CodecSealer, plan: Plan, operational: Operational) -> list[Sealed[OperationalKey]]:
-    """All known certificates, older ones first: a ring refuses serials that go back."""
-    found = {operational.statement.object_id: operational.statement}
-    for neighbor in plan.neighbors:
-        for envelope in neighbor.file.keys:
-            try:
-                sealed = codec.open(envelope, OperationalKey)
-            except PeerError as error:
-                raise ConfigRefused(
-                    f"{neighbor.where}: a key does not hold ({error}); get the file again"
-                ) from error
-            found[sealed.object_id] = sealed
-    return sorted(found.values(), key=lambda sealed: (sealed.signers, sealed.body.serial))
-
-
-def router_config(plan: Plan, operational: Operational, now: Now) -> RouterConfig:
+def router_config(plan: Plan, now: Now) -> RouterConfig:
     """What the router is told. ConfigRefused when an attestation is not that of the link it stands for."""
-    codec, own = _codec(plan, operational, now), operational.signer.public_key
     settings, connection, balance = plan.settings, plan.settings.connection, plan.settings.balance
     return RouterConfig(
         node=plan.node,
         parameters=plan.parameters,
-        neighbors=tuple(_attested(neighbor, codec, own, now) for neighbor in plan.neighbors),
+        neighbors=tuple(_attested(neighbor, plan, now) for neighbor in plan.neighbors),
         balance_party=parse_node(balance.party) if balance.party is not None else None,
         connection_import_w=connection.import_w,
         connection_export_w=connection.export_w,
@@ -278,18 +240,14 @@ def router_config(plan: Plan, operational: Operational, now: Now) -> RouterConfi
     )
 
 
-def _attested(neighbor: Neighbor, codec: CodecSealer, own: bytes, now: Now) -> NeighborConfig:
+def _attested(neighbor: Neighbor, plan: Plan, now: Now) -> NeighborConfig:
     try:
-        sealed = open_attestation(codec, neighbor.file, now, neighbor.where)
+        sealed = open_attestation(neighbor.file, plan.parameters.network_id, now, neighbor.where)
     except UsageError as error:
         raise ConfigRefused(str(error)) from error
-    if {sealed.body.keeper, sealed.body.other} != {codec.node, neighbor.node}:
+    if {sealed.body.keeper, sealed.body.other} != {plan.node, neighbor.node}:
         name = node_short(neighbor.node)
         raise ConfigRefused(f"{neighbor.where} is not about the link to {name}; name the right file")
-    if own not in {signature.key for signature in sealed.envelope.signatures}:
-        raise ConfigRefused(
-            f"{neighbor.where} is signed with an earlier operational key of this node; attest the link anew"
-        )
     section = neighbor.section
     return NeighborConfig(
         node=neighbor.node,

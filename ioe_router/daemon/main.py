@@ -98,8 +98,8 @@ class _Daemon:
         now = clock.now()
         operational = own_key(plan, now, wall_utc_s())
         if is_due(operational, now, wall_utc_s()):
-            self._log.warn("KeyDue", remedy="run 'ioe identity renew' and attest this node's links anew")
-        router = self._router(router_config(plan, operational, now), operational, now)
+            self._log.warn("KeyDue", remedy="run 'ioe identity renew' and start this node again")
+        router = self._router(router_config(plan, now), operational, now)
         self._take_up(router, now)
         host = Host(
             on_event=self._on_event,

@@ -19,7 +19,7 @@ from ioe_router.adapters.certificates import parse_ca, pem
 from ioe_router.adapters.clock import Clock
 from ioe_router.adapters.dialler import Patience, Peer, Transport
 from ioe_router.adapters.journal import MemoryJournal
-from ioe_router.adapters.keystore import Operational, make_identity, make_operational
+from ioe_router.adapters.keystore import Identity, Operational, make_identity, make_operational
 from ioe_router.adapters.node import Host, Node
 from ioe_router.adapters.runner import Pace
 from ioe_router.agents.agent import Agent
@@ -101,6 +101,7 @@ class Member:
         self._clock = clock
         self._pace = pace
         self._places: tuple[LinkPlace, ...] = places_at(scenario, self.bus)
+        self._identity: Identity | None = None
         self._operational: Operational | None = None
         self._desk_: _Desk | None = None
         self._harvested: list[int] = []
@@ -110,7 +111,7 @@ class Member:
     async def introduce(self, _assignment: Assignment) -> Introduction:
         """Make an identity and an operational key; nobody else ever sees the private parts."""
         wall_s = int(time.time())
-        identity = make_identity(wall_s)
+        identity = self._identity = make_identity(wall_s)
         self._operational = make_operational(
             identity,
             network_id=self._scenario.market.network_id,
@@ -128,11 +129,16 @@ class Member:
 
     async def attest(self, body: LinkAttestation) -> AttestationFile:
         """State a link as its keeper."""
-        return attest(body, self._own(), self._clock.now())
+        return attest(body, self._me())
 
     async def countersign(self, file: AttestationFile) -> AttestationFile:
         """Sign what the keeper has stated."""
-        return countersign(file, self._own(), self._clock.now())[0]
+        return countersign(file, self._me())[0]
+
+    def _me(self) -> Identity:
+        invariant(self._identity is not None, "a node introduces itself before it signs")
+        assert self._identity is not None  # noqa: S101 - for the type checker; stated above
+        return self._identity
 
     def _own(self) -> Operational:
         invariant(self._operational is not None, "a node introduces itself before it signs")

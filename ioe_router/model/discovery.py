@@ -70,7 +70,7 @@ class LossModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkAttestation:
-    """What both ends of a link state about it. Signed by both."""
+    """What both ends of a link state about it. Signed by both, with their identity keys."""
 
     network_id: str  # Network, as in OperationalKey
     keeper: NodeId  # The end that orders admissions, node id

@@ -23,7 +23,7 @@ from ioe_router.community.scenarios import read_scenario
 from ioe_router.community.world import World
 from ioe_router.config import RouterConfig
 from ioe_router.core.entropy import EntropySource
-from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import LinkId, NodeId, link_id_of
@@ -115,7 +115,11 @@ def assemble(
 
 
 def _overheard(identity: SimIdentity, notary: Notary) -> SimIdentity:
-    return replace(identity, signer=notary.signer(identity.signer, identity.node))
+    return replace(
+        identity,
+        signer=notary.signer(identity.signer, identity.node),
+        identity=notary.signer_of_identity(identity.identity),
+    )
 
 
 def _config(config: RouterConfig) -> RouterConfig:
@@ -141,13 +145,11 @@ def _attestations(
     scenario: Scenario, planning_mv: dict[str, int], identities: dict[str, SimIdentity], start_s: int
 ) -> dict[str, Envelope]:
     nodes = {name: identity.node for name, identity in identities.items()}
-    now = Now(monotonic_ns=0, utc_ms=start_s * MS_PER_S)
     return {
         place.link.name: attest(
             attestation_of(scenario, place, planning_mv[place.link.name], nodes, start_s - 60),
             identities[place.keeper],
             identities[place.other],
-            now,
         )
         for place in places(scenario)
     }

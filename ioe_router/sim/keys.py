@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from ioe_router.codec.keys import KeyRing, certify
-from ioe_router.codec.sealing import CodecSealer
+from ioe_router.codec import identity_signing
+from ioe_router.codec.keys import certify
 from ioe_router.codec.signing import Ed25519Signer, Signer
-from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.ids import NodeId, node_id_of
@@ -21,6 +20,7 @@ class SimIdentity:
     node: NodeId
     signer: Signer
     own_key: Sealed[OperationalKey]
+    identity: Signer
 
 
 def identity_of(
@@ -38,18 +38,13 @@ def identity_of(
         expires_utc_s=issued_utc_s + lifetime_s,
     )
     own_key = certify(body, identity=identity, operational=operational)
-    return SimIdentity(node_id_of(identity.public_key), operational, own_key)
+    return SimIdentity(node_id_of(identity.public_key), operational, own_key, identity)
 
 
-def attest(body: LinkAttestation, one: SimIdentity, other: SimIdentity, now: Now) -> Envelope:
+def attest(body: LinkAttestation, one: SimIdentity, other: SimIdentity) -> Envelope:
     """An attestation signed by both ends."""
-    sealers = []
-    for identity in (one, other):
-        ring = KeyRing(network_id=body.network_id, limit=2)
-        ring.learn(one.own_key, now)
-        ring.learn(other.own_key, now)
-        sealers.append(CodecSealer(ring=ring, signer=identity.signer, node=identity.node, now=now))
-    return sealers[1].countersign(sealers[0].seal(body).envelope).envelope
+    half = identity_signing.state(body, one.identity).envelope
+    return identity_signing.countersign(half, other.identity).envelope
 
 
 class SeededEntropy:

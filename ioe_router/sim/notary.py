@@ -43,6 +43,10 @@ class Notary:
         self._owners[signer.public_key], self._keys[node] = node, signer.public_key
         return _Overheard(signer, self)
 
+    def signer_of_identity(self, signer: Signer) -> Signer:
+        """A node's identity key, overheard: what it signs counts as signed here."""
+        return _Overheard(signer, self)
+
     def key_of(self, node: NodeId) -> bytes:
         """The operational key of a node."""
         return self._keys[node]

@@ -420,7 +420,7 @@ def build(
     ids = {n: identity_of(seed, n, PARAMETERS.network_id, START_UTC_S - 3_600) for n in names}
     now = Now(0, START_UTC_S * 1000)
     attested = {
-        cable: attest(_attestation(cable, ids), ids[cable.keeper], ids[cable.other], now) for cable in cables
+        cable: attest(_attestation(cable, ids), ids[cable.keeper], ids[cable.other]) for cable in cables
     }
     wire = Wire(START_UTC_S * 1000, ids)
     for name in names:

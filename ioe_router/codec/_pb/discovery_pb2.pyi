@@ -203,7 +203,7 @@ Global___LossModel: _TypeAlias = LossModel  # noqa: Y015
 
 @_typing.final
 class LinkAttestation(_message.Message):
-    """What both ends of a link state about it. Signed by both."""
+    """What both ends of a link state about it. Signed by both, with their identity keys."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

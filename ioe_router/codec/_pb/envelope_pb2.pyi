@@ -202,7 +202,7 @@ class Signature(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
-    """Operational public key (for OPERATIONAL_KEY also the identity key), 32 bytes."""
+    """Operational or, where the registry says so, identity public key, 32 bytes."""
     signature: _builtins.bytes
     """Ed25519 signature, 64 bytes."""
     def __init__(

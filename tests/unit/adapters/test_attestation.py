@@ -49,36 +49,37 @@ def _body(keeper: NodeId, other: NodeId, now: Now, lasts_s: int = 3_600) -> Link
 @pytest.mark.parametrize("keeper_signs_first", [True, False])
 def test_signatures_stand_in_the_order_of_the_ends(keeper_signs_first: bool) -> None:
     """Whoever signs first, the keeper's signature comes first, and each end can open the result."""
-    (_, keeper), (_, other) = new_keys(), new_keys()
+    (keeper, _), (other, _) = new_keys(), new_keys()
     now = present()
     body = _body(keeper.node, other.node, now)
     pair = (keeper, other) if keeper_signs_first else (other, keeper)
-    file = attest_both(body, *pair, now)
+    file = attest_both(body, *pair)
     assert [s.key for s in file.attestation.signatures] == [keeper.signer.public_key, other.signer.public_key]
-    for end in pair:
-        assert open_attestation(end.sealer(now), file, now, "here").body == body
+    assert open_attestation(file, NETWORK, now, "here").body == body
 
 
 def test_what_does_not_hold_is_refused_by_name() -> None:
     """Half-signed, expired and altered attestations are refused with the name of the file."""
-    (_, keeper), (_, other) = new_keys(), new_keys()
+    (keeper, _), (other, _) = new_keys(), new_keys()
     now = present()
     body = _body(keeper.node, other.node, now)
     with pytest.raises(UsageError, match="east is signed by one end only"):
-        open_attestation(keeper.sealer(now), attest(body, keeper, now), now, "east")
+        open_attestation(attest(body, keeper), NETWORK, now, "east")
     late = Now(monotonic_ns=now.monotonic_ns, utc_ms=now.utc_ms + 3_600_000)
-    both = attest_both(body, keeper, other, now)
+    both = attest_both(body, keeper, other)
     with pytest.raises(UsageError, match="east is not in force now"):
-        open_attestation(keeper.sealer(now), both, late, "east")
+        open_attestation(both, NETWORK, late, "east")
     first, second = both.attestation.signatures
     swapped = replace(both.attestation, signatures=(replace(first, signature=second.signature), second))
     with pytest.raises(UsageError, match=r"east does not hold \(BAD_SIGNATURE"):
-        open_attestation(keeper.sealer(now), replace(both, attestation=swapped), now, "east")
+        open_attestation(replace(both, attestation=swapped), NETWORK, now, "east")
+    with pytest.raises(UsageError, match=r"east is of the network 'village', this node is in 'elsewhere'"):
+        open_attestation(both, "elsewhere", now, "east")
 
 
 def test_a_stranger_cannot_state_a_link() -> None:
     """A node that is neither end is refused when it attests."""
-    (_, keeper), (_, other), (_, stranger) = new_keys(), new_keys(), new_keys()
+    (keeper, _), (other, _), (stranger, _) = new_keys(), new_keys(), new_keys()
     now = present()
-    with pytest.raises(UsageError, match="names another signer"):
-        attest(_body(keeper.node, other.node, now), stranger, now)
+    with pytest.raises(UsageError, match="not that of a node that has to sign this"):
+        attest(_body(keeper.node, other.node, now), stranger)

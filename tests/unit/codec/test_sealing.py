@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from ioe_router.codec import mapping, sealing
 from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
+from ioe_router.codec.identity_signing import countersign, state
 from ioe_router.codec.registry import REGISTRY, TYPE_OF
 from ioe_router.codec.sealing import CodecSealer
-from ioe_router.codec.signing import verify
+from ioe_router.codec.signing import signature_input, verify
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import (
     Close,
@@ -38,7 +39,7 @@ SESSION = bytes(range(32))
 OFFER = replace(vector_cast.OFFER, origin=ALICE.node)
 ATTESTATION = replace(vector_cast.ATTESTATION, network_id=NETWORK, keeper=BOB.node, other=ALICE.node)
 KEEPALIVE = Keepalive(received_seq=1, clock_utc_ms=NOW.utc_ms)
-OWN_SIGNED = [row.body for row in REGISTRY.values() if row.signatures_max == 1]
+OWN_SIGNED = [row.body for row in REGISTRY.values() if row.signatures_max == 1 and not row.by_identity]
 
 
 def _refusal(
@@ -50,8 +51,8 @@ def _refusal(
 
 
 def _attested() -> Sealed[LinkAttestation]:
-    half = sealer(BOB, ALICE).seal(ATTESTATION)
-    return sealer(ALICE, BOB).countersign(half.envelope)
+    made: Sealed[LinkAttestation] = countersign(state(ATTESTATION, BOB.identity).envelope, ALICE.identity)
+    return made
 
 
 @pytest.mark.parametrize("body", OWN_SIGNED)
@@ -120,38 +121,63 @@ def test_a_frame_only_object_must_not_be_signed() -> None:
 
 
 def test_attestations_need_both_ends() -> None:
-    """Both ends sign, in the order keeper, other, whoever comes first; one signature alone is refused."""
-    first, reader = _attested(), sealer(CAROL, ALICE, BOB)
-    half = sealer(ALICE, BOB).seal(ATTESTATION)
-    assert sealer(BOB, ALICE).countersign(half.envelope) == first
+    """Both identity keys sign, keeper first, whoever comes first; one signature alone is refused."""
+    first, reader = _attested(), sealer(CAROL)
+    half = state(ATTESTATION, ALICE.identity)
+    assert countersign(half.envelope, BOB.identity) == first
     assert reader.open(first.envelope, LinkAttestation).signers == (BOB.node, ALICE.node)
     assert _refusal(reader, half.envelope) is ErrorCode.BAD_SIGNATURE
     kept = replace(first.envelope, signatures=first.envelope.signatures[:1])
     assert _refusal(reader, kept) is ErrorCode.BAD_SIGNATURE
 
 
+def test_operational_keys_do_not_state_what_identity_keys_state() -> None:
+    """An attestation is not sealed with an operational key, and one so signed names the wrong signer."""
+    with pytest.raises(UsageError, match="signed by identity keys"):
+        sealer(BOB).seal(ATTESTATION)
+    with pytest.raises(UsageError, match="not that of a node that has to sign this"):
+        state(ATTESTATION, BOB.operational)
+    made = _attested()
+    data = signature_input(NETWORK, "ioe.v1.LinkAttestation", made.envelope.signed)
+    by_keys = tuple(
+        Signature(key=one.public_key, signature=one.sign(data))
+        for one in (BOB.operational, ALICE.operational)
+    )
+    reader = sealer(CAROL, ALICE, BOB)
+    assert _refusal(reader, replace(made.envelope, signatures=by_keys)) is ErrorCode.WRONG_SIGNER
+
+
+def test_an_attestation_outlives_every_operational_key() -> None:
+    """Long after the ends' operational keys have expired, the attestation opens as before."""
+    late = at(START_S + 365 * DAY_S)
+    opened: Sealed[LinkAttestation] = sealer(CAROL, ALICE, BOB).open_any(
+        _attested().envelope, frame_sender=None, now=late
+    )
+    assert opened == _attested()
+
+
 def test_countersigning_is_for_the_missing_signer_alone() -> None:
     """A stranger, or the first signer again, cannot countersign; a forged first signature is refused."""
-    half = sealer(BOB, ALICE).seal(ATTESTATION).envelope
-    for one in (sealer(CAROL, ALICE, BOB), sealer(BOB, ALICE)):
+    half = state(ATTESTATION, BOB.identity).envelope
+    for one in (CAROL, BOB):
         with pytest.raises(PeerError, match="NOT_FOR_ME"):
-            one.countersign(half)
+            countersign(half, one.identity)
     (good,) = half.signatures
     forged = replace(half, signatures=(replace(good, signature=bytes(64)),))
     with pytest.raises(PeerError, match="BAD_SIGNATURE"):
-        sealer(ALICE, BOB).countersign(forged)
-    with pytest.raises(UsageError, match="one signer"):
+        countersign(forged, ALICE.identity)
+    with pytest.raises(UsageError, match="one operational signer"):
         sealer(ALICE, BOB).countersign(sealer(BOB, ALICE).seal(replace(OFFER, origin=BOB.node)).envelope)
 
 
 def test_countersigning_twice_is_countersigning_once() -> None:
-    """A complete object comes back as it is, even if it was forgotten; a broken one is refused."""
+    """A complete object comes back as it is; a broken one is refused."""
     made = _attested()
-    assert sealer(ALICE, BOB).countersign(made.envelope) == made
+    assert countersign(made.envelope, ALICE.identity) == made
     first, second = made.envelope.signatures
     broken = replace(made.envelope, signatures=(first, replace(second, signature=bytes(64))))
     with pytest.raises(PeerError, match="BAD_SIGNATURE"):
-        sealer(ALICE, BOB).countersign(broken)
+        countersign(broken, ALICE.identity)
 
 
 def test_a_configured_attestation_is_read_without_keys() -> None:
@@ -197,7 +223,7 @@ def test_sealing_refuses_what_nobody_would_open() -> None:
         writer.seal(replace(OFFER, runs=()))
     with pytest.raises(UsageError, match="another signer"):
         writer.seal(replace(OFFER, origin=BOB.node))
-    with pytest.raises(UsageError, match="certify"):
+    with pytest.raises(UsageError, match="signed by identity keys"):
         writer.seal(ALICE.certificate().body)
     refresh = Refresh(phase=RefreshPhase.UNSPECIFIED)
     with pytest.raises(UsageError, match=r"Refresh\.phase"):

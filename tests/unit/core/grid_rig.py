@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
 
+from ioe_router.codec.identity_signing import countersign, state
 from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import Ed25519Signer
@@ -115,8 +116,10 @@ class Keys:
         self.now = Now(0, START_UTC_S * 1000)
         self.ring = KeyRing(network_id=NETWORK, limit=10_000)
         self.sealers: dict[str, CodecSealer] = {}
+        self.identities: dict[str, Ed25519Signer] = {}
         for name in names:
             identity = Ed25519Signer.from_seed(sha256(b"identity" + name.encode()).digest())
+            self.identities[name] = identity
             operational = Ed25519Signer.from_seed(sha256(b"operational" + name.encode()).digest())
             body = OperationalKey(
                 network_id=NETWORK,
@@ -152,8 +155,8 @@ class Keys:
             issued_utc_s=START_UTC_S - 60,
             expires_utc_s=START_UTC_S + YEARS_S,
         )
-        half = self.sealers[wire.keeper].seal(body)
-        both: Sealed[LinkAttestation] = self.sealers[wire.other].countersign(half.envelope)
+        half = state(body, self.identities[wire.keeper])
+        both: Sealed[LinkAttestation] = countersign(half.envelope, self.identities[wire.other])
         return both
 
 
