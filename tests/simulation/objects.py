@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from ioe_router.model.envelope import Envelope, ObjectType
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import ObjectId, PathHash, ReservationId, object_id_of
 from ioe_router.model.reservation import (
     Commit,
@@ -139,6 +140,38 @@ class Puppet:
         """The only REFUSE."""
         (refuse,) = self.refusals()
         return refuse
+
+
+def grant_of(
+    sim: Sim,
+    reservation: ReservationId,
+    core: ObjectId,
+    link: tuple[str, str],
+    energy_j: int,
+    *,
+    price_micro_per_kwh: int = 1,
+    hold_ms: int = 1_000,
+) -> Grant:
+    """One packet granted over a link by its second end to its first, without a keeper's entry."""
+    grantee, grantor = link
+    item = GrantItem(
+        index=1,
+        energy_j=energy_j,
+        price_micro_per_kwh=price_micro_per_kwh,
+        reason=ErrorCode.UNSPECIFIED,
+        counter_offer_j=0,
+        scarcity_micro_per_kwh=0,
+    )
+    return Grant(
+        reservation=reservation,
+        version=1,
+        core=core,
+        link=sim.port(grantee, grantor).link,
+        grantor=sim.node(grantor),
+        items=(item,),
+        hold_ms=hold_ms,
+        keeper_entry=None,
+    )
 
 
 def label(sim: Sim, name: str, origin: str, direction: Direction = Direction.SUPPLY) -> PathHash:

@@ -21,8 +21,6 @@ from ioe_router.model.ids import LinkId, PathHash
 from ioe_router.model.reservation import (
     Committed,
     Failed,
-    Grant,
-    GrantItem,
     Hold,
     HoldItem,
     PacketEnergy,
@@ -31,7 +29,7 @@ from ioe_router.model.reservation import (
 )
 from ioe_router.model.settlement import MeterRecord
 from ioe_router.model.slot import Slot
-from tests.simulation.objects import Puppet
+from tests.simulation.objects import Puppet, grant_of
 from tests.simulation.pair import KWH_J, PARAMETERS, SLOT, SLOT_S, Cable, Sim, build, decoded
 from tests.tidy.product import ROOT
 
@@ -199,25 +197,8 @@ def grant_that_changes_what_was_asked(s: Scene) -> None:
     s.sim.wire.on_object = None
     record = s.sim.records("b")[-1]
     assert record.state is S.HOLDING
-    item = GrantItem(
-        index=1,
-        energy_j=s.sim.entries("b", "a")[-1].increment.sent_j + 1,
-        price_micro_per_kwh=1,
-        reason=ErrorCode.UNSPECIFIED,
-        counter_offer_j=0,
-        scarcity_micro_per_kwh=0,
-    )
-    grant = Grant(
-        reservation=record.core.body.reservation,
-        version=1,
-        core=record.core.object_id,
-        link=s.sim.port("b", "a").link,
-        grantor=s.sim.node("a"),
-        items=(item,),
-        hold_ms=1_000,
-        keeper_entry=None,
-    )
-    s.sim.say("a", "b", grant)
+    core, energy_j = record.core, s.sim.entries("b", "a")[-1].increment.sent_j + 1
+    s.sim.say("a", "b", grant_of(s.sim, core.body.reservation, core.object_id, ("b", "a"), energy_j))
 
 
 def wait_for_the_deadline(s: Scene) -> None:

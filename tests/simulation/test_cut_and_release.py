@@ -49,14 +49,20 @@ def all_agree(sim: Sim) -> bool:
     return all(here == there for here, there in pairs)
 
 
-def test_a_cut_reaches_the_line_that_a_released_node_stands_in_with() -> None:
-    """The release came too late at c, d stands in: a cut from the origin lowers d's end of the link, too."""
+def released_too_late() -> Sim:
+    """D has released, which c hears only after the gate: d stands in with its line of the link."""
     sim = chain()
     link_down(sim, "c", "d")
     release(sim)
     sim.at(GATE_S - 10)
     link_up(sim, "c", "d")
     sim.wait(5)
+    return sim
+
+
+def test_a_cut_reaches_the_line_that_a_released_node_stands_in_with() -> None:
+    """The release came too late at c, d stands in: a cut from the origin lowers d's end of the link, too."""
+    sim = released_too_late()
     assert (sim.states("d"), sim.states("c")) == ([S.RELEASED], [S.COMMITTED])
     full = lines(sim, "c", "d")[0]
     cut(sim, "a", booked(sim, "a")[1] // 2)
@@ -68,12 +74,7 @@ def test_a_cut_reaches_the_line_that_a_released_node_stands_in_with() -> None:
 
 def test_a_cut_to_nothing_frees_that_line() -> None:
     """Cut to 0 at the origin: nobody has the packet any more, the released node included."""
-    sim = chain()
-    link_down(sim, "c", "d")
-    release(sim)
-    sim.at(GATE_S - 10)
-    link_up(sim, "c", "d")
-    sim.wait(5)
+    sim = released_too_late()
     cut(sim, "a", 0)
     sim.wait(5)
     assert [lines(sim, one, other) for one, other in pairwise(PATH)] == [([], [])] * 3

@@ -23,14 +23,12 @@ from ioe_router.model.reservation import (
     Curtail,
     CurtailHop,
     Failed,
-    Grant,
-    GrantItem,
     PacketEnergy,
     Receipt,
     Refuse,
     ReservationState,
 )
-from tests.simulation.objects import Puppet
+from tests.simulation.objects import Puppet, grant_of
 from tests.simulation.pair import Cable, Sim, build, decoded
 
 S = ReservationState
@@ -65,23 +63,14 @@ class Bench:
         """All that was asked, from the origin's side."""
         record = self.sim.router("b").inspect().reservations.get(self.puppet.body.reservation, 1)
         energy_j = ASKED_J if record is None else record.asked_j.get(1, ASKED_J)
-        item = GrantItem(
-            index=1,
-            energy_j=energy_j,
+        grant = grant_of(
+            self.sim,
+            self.puppet.body.reservation,
+            self.puppet.core_id,
+            ("b", "a"),
+            energy_j,
             price_micro_per_kwh=100_000,
-            reason=ErrorCode.UNSPECIFIED,
-            counter_offer_j=0,
-            scarcity_micro_per_kwh=0,
-        )
-        grant = Grant(
-            reservation=self.puppet.body.reservation,
-            version=1,
-            core=self.puppet.core_id,
-            link=self.sim.port("b", "a").link,
-            grantor=self.sim.node("a"),
-            items=(item,),
             hold_ms=30_000,
-            keeper_entry=None,
         )
         self.sim.say("a", "b", grant)
 

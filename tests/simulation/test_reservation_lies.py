@@ -30,7 +30,7 @@ from ioe_router.model.reservation import (
     ReservationState,
 )
 from ioe_router.model.routing import Direction, Flow
-from tests.simulation.objects import Puppet, entry_of
+from tests.simulation.objects import Puppet, entry_of, grant_of
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build, decoded
 
 S = ReservationState
@@ -187,24 +187,7 @@ def test_a_grant_from_the_wrong_side_is_not_owner() -> None:
     puppet = Puppet(sim, "c", "b", "a")
     sim.wire.on_object = lambda here, there, e: [] if (here, e.type) == ("a", ObjectType.GRANT) else [e]
     puppet.ask()
-    item = GrantItem(
-        index=1,
-        energy_j=KWH_J,
-        price_micro_per_kwh=1,
-        reason=ErrorCode.UNSPECIFIED,
-        counter_offer_j=0,
-        scarcity_micro_per_kwh=0,
-    )
-    grant = Grant(
-        reservation=puppet.body.reservation,
-        version=1,
-        core=puppet.core_id,
-        link=sim.port("b", "c").link,
-        grantor=sim.node("c"),
-        items=(item,),
-        hold_ms=1_000,
-        keeper_entry=None,
-    )
+    grant = grant_of(sim, puppet.body.reservation, puppet.core_id, ("b", "c"), KWH_J)
     sim.say("c", "b", grant)
     assert [f.code for f in sim.events("b", PeerFault)] == [ErrorCode.NOT_OWNER]
     assert sim.states("b") == [S.HOLDING]
