@@ -5,6 +5,11 @@ Each end of a link is an ordinary buyer of half of them (the odd joule falls to
 the keeper) and exports that energy into the link.  Before the bands the part
 is forecast from the newest sweep (at first: from the no-load loss alone);
 after the sweeps it is put right, once.
+
+The forecast is what the sweep found above the loss function of the flow that
+was booked then, not above what packets carried: those may carry more or less
+than their flow loses when others have been released or trimmed, and the next
+slot has other packets.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ class LossSupply:
         """No slot is open."""
         self._ports = ports
         self._supply: dict[Slot, dict[LinkId, int]] = {}
-        self._uncarried_j: dict[LinkId, int] = {}  # as the newest sweep found it
+        self._standing_j: dict[LinkId, int] = {}  # as the newest sweep found it
         self._changed: dict[Slot, None] = {}
 
     def open(self, slot: Slot) -> int:
@@ -45,7 +50,7 @@ class LossSupply:
         self._supply[slot] = supply
 
     def _forecast(self, port: Port) -> int:
-        known = self._uncarried_j.get(port.link)
+        known = self._standing_j.get(port.link)
         loss_j = port.model.standing_j(0) if known is None else known
         return BookedLink(link=port.link, keeper=port.keeper).half(loss_j)
 
@@ -63,10 +68,12 @@ class LossSupply:
         """The sweeps found these losses: from now on the supply is the half of what no packet carries."""
         supply = self._supply.setdefault(slot, {})
         self._changed[slot] = None
-        for link, sums in self.booked(slot).items():
-            if link in swept_j:
-                self._uncarried_j[link] = swept_j[link] - sums.carried_loss_j
-                supply[link] = sums.half(self._uncarried_j[link])
+        booked = self.booked(slot)
+        for port in self._ports.all():
+            if port.link in swept_j:
+                sums, lost_j = booked[port.link], swept_j[port.link]
+                supply[port.link] = sums.half(lost_j - sums.carried_loss_j)
+                self._standing_j[port.link] = lost_j - port.model.loss_j(sums.net_j)
 
     def forget_before(self, slot: Slot) -> None:
         """Drop what concerns slots before `slot`."""
