@@ -30,6 +30,7 @@ from ioe_router.adapters.peer_server import split_address
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.daemon.peer_files import PeerFile, read_peers
 from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
 from ioe_router.model.bech32m import node_short, parse_node
 from ioe_router.model.clock import Now
@@ -49,6 +50,7 @@ class Neighbor:
     ca: x509.Certificate
     file: AttestationFile
     where: str  # of the attestation, for errors
+    paired: str | None = None  # name of its peer file; None for one of node.toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,12 @@ class Plan:
     ca: x509.Certificate
     parameters: NetworkParameters
     neighbors: tuple[Neighbor, ...]
+    unlinked: tuple[PeerFile, ...]  # paired, but no link has been attested: no sessions with them
+
+    @property
+    def peer_folder(self) -> Path:
+        """Folder of the paired neighbours."""
+        return self.folder / self.settings.pairing.peers
 
     @property
     def keys(self) -> Path:
@@ -133,19 +141,31 @@ def _plan(settings: Settings, folder: Path) -> Plan:
     node, ca = load_ca(folder / settings.node.keys)
     if settings.balance.party is not None:
         parse_node(settings.balance.party)
-    neighbors = tuple(_neighbor(section, folder) for section in settings.neighbor)
+    split_address(settings.pairing.listen)
+    peers = read_peers(folder / settings.pairing.peers)
+    neighbors = (
+        *(_neighbor(section, folder) for section in settings.neighbor),
+        *(_neighbor(peer.section, peer.folder, peer.name) for peer in peers if peer.has_link),
+    )
     _refuse_odd_neighbors(node, neighbors, settings)
     return Plan(
-        settings=settings, folder=folder, node=node, ca=ca, parameters=parameters, neighbors=neighbors
+        settings=settings,
+        folder=folder,
+        node=node,
+        ca=ca,
+        parameters=parameters,
+        neighbors=neighbors,
+        unlinked=tuple(peer for peer in peers if not peer.has_link),
     )
 
 
-def _neighbor(section: NeighborSection, folder: Path) -> Neighbor:
+def _neighbor(section: NeighborSection, folder: Path, paired: str | None = None) -> Neighbor:
     node, ca = read_node_pub(folder / section.node_pub)
     if section.address is not None:
         split_address(section.address)
     where = folder / section.attestation
-    return Neighbor(section=section, node=node, ca=ca, file=read_attestation(where), where=str(where))
+    file = read_attestation(where)
+    return Neighbor(section=section, node=node, ca=ca, file=file, where=str(where), paired=paired)
 
 
 def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], settings: Settings) -> None:

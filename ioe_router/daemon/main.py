@@ -99,6 +99,12 @@ class _Daemon:
         operational = own_key(plan, now, wall_utc_s())
         if is_due(operational, now, wall_utc_s()):
             self._log.warn("KeyDue", remedy="run 'ioe identity renew' and start this node again")
+        for peer in plan.unlinked:
+            self._log.warn(
+                "PeerWithoutLink",
+                neighbor=node_text(peer.node),
+                remedy=f"pair again with --terms, or put {peer.section.attestation} into {peer.folder}",
+            )
         router = self._router(router_config(plan, now), operational, now)
         self._take_up(router, now)
         host = Host(

@@ -100,6 +100,14 @@ class NeighborSection(Section, frozen=True, kw_only=True):
     fee_micro_per_kwh: Unsigned = 0
 
 
+class PairingSection(Section, frozen=True, kw_only=True):
+    """[pairing]: what `ioe pair` uses."""
+
+    peers: str = "peers"
+    listen: str = "0.0.0.0:7444"
+    announce: bool = False
+
+
 class OfferSection(Section, frozen=True, kw_only=True):
     """[[agent.offer]]: energy offered in every slot."""
 
@@ -138,6 +146,7 @@ class Settings(Section, frozen=True, kw_only=True):
     connection: ConnectionSection
     balance: BalanceSection = BalanceSection()
     neighbor: tuple[NeighborSection, ...] = ()
+    pairing: PairingSection = PairingSection()
     agent: AgentSection = AgentSection()
     timers: Timers = Timers()
     limits: Limits = Limits()

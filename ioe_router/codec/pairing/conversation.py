@@ -58,12 +58,13 @@ class Conversation(ABC):
         self._deadline_ns = now_ns + PROOF_S * _NS_PER_S
         self._keys: Keys | None = None
         self._other: Card | None = None
+        self.proved = False  # whether both sides are known to have the same code
         self.phase = Phase.OVER
 
     @property
     def bytes_max(self) -> int:
         """How long the next message may be, without its length: little until the code is proved."""
-        return OPEN_BYTES_MAX if self._keys is None or self.phase is Phase.CONFIRM else MESSAGE_BYTES_MAX
+        return MESSAGE_BYTES_MAX if self.proved else OPEN_BYTES_MAX
 
     def next_deadline_ns(self) -> int | None:
         """When `expire` has to be called, None once it is over."""
@@ -109,7 +110,8 @@ class Conversation(ABC):
         self._keys = Keys(role, sid=sid, shared=shared, shares=shares)
         return self._keys
 
-    def _proved(self, now_ns: int) -> None:
+    def _prove(self, now_ns: int) -> None:
+        self.proved = True
         self._deadline_ns = now_ns + CONSENT_S * _NS_PER_S
 
     def _told(self, kind: Kind, body: bytes) -> Told:
@@ -172,7 +174,7 @@ class Initiator(Conversation):
             case Phase.CONFIRM:
                 _expect(kind, Kind.CONFIRM_B)
                 self._seals().judge(body)
-                self._proved(now_ns)
+                self._prove(now_ns)
                 self.phase = Phase.CARD
                 return ()
             case Phase.CARD:
@@ -220,7 +222,7 @@ class Responder(Conversation):
                 keys = self._seals()
                 keys.judge(body)
                 self._desk.use()
-                self._proved(now_ns)
+                self._prove(now_ns)
                 self.phase = Phase.CARD
                 return (
                     Send(data=messages.encode(Kind.CONFIRM_B, keys.own_tag)),

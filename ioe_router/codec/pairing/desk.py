@@ -29,6 +29,11 @@ class Desk:
         """Whether the code can still be tried."""
         return not self.used and self.tries_left > 0 and now_ns < self.deadline_ns
 
+    @property
+    def callers(self) -> int:
+        """Conversations open at this moment."""
+        return self._open
+
     def admit(self, now_ns: int) -> None:
         """Count a caller in. PeerError (CODE_CLOSED, LIMIT_REACHED); `leave` once for each that came in."""
         self._refuse_closed(now_ns)
