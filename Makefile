@@ -9,6 +9,7 @@ SEED           ?= 1
 N              ?= 1
 SIM_ARGS       ?=
 HUNT_ARGS      ?=
+FUZZ_ARGS      ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
 PROTO_AGAINST  ?= auto
 
@@ -21,7 +22,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,12 @@ hunt: $(READY) ## run thousands of seeds; goes on where it stopped (HUNT_ARGS="-
 
 hunt-kill: $(READY) ## kill real daemons a hundred times while they trade
 	@for round in 1 2 3 4; do IOE_KILLS=25 $(PY) -m pytest -q tests/e2e/test_kill9.py || exit 1; done
+
+fuzz: $(READY) ## fuzz every reader and the door; goes on where it stopped (FUZZ_ARGS="--minutes 60 --target wire")
+	@test -d build/fuzz-lib/atheris || $(PY) -m pip --disable-pip-version-check install --quiet --no-deps \
+	    --require-hashes --target build/fuzz-lib -r requirements-fuzz.txt || \
+	    echo "fuzz: atheris could not be installed (message above); changes are drawn without coverage" >&2
+	@PYTHONPATH=build/fuzz-lib nice -n 19 $(PY) tools/fuzz.py $(FUZZ_ARGS)
 
 mutants: $(READY) ## put deliberate bugs into the product, see that the simulator finds them; writes docs/mutants.md
 	@$(PY) -m tests.mutants.catalogue
@@ -106,6 +113,7 @@ fsm: $(READY) ## redraw docs/fsm from the transition tables
 lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
 	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --group dev -o requirements.txt
 	@$(UV_LOCK) --group pyproject.toml:tools -o requirements-tools.txt
+	@$(UV_LOCK) --group pyproject.toml:fuzz -o requirements-fuzz.txt
 
 clean: ## remove what was generated or cached, but no environment
 	@rm -rf build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -40,7 +40,7 @@ def parse_json_object(content: bytes, expected_format: str | None, where: str) -
     """The JSON object of a file, checked for its `format` member. UsageError when it is something else."""
     try:
         fields = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is no JSON file ({error}); get the file again") from error
     if not isinstance(fields, dict) or (
         expected_format is not None and fields.get("format") != expected_format

@@ -80,6 +80,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         return Now(monotonic_ns=self.monotonic_ns, utc_ms=self.utc_ms)
 
 
+# What msgspec raises for bytes that are no JSON, or not of the class.
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _encoder: Final = msgspec.json.Encoder()
 _call_decoder: Final = msgspec.json.Decoder(Call)
 _head_decoder: Final = msgspec.json.Decoder(Head)
@@ -123,7 +126,7 @@ def unpacked(packed_input: tuple[str, msgspec.Raw]) -> Input:
         )
     try:
         found: Input = decoder.decode(fields)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise UsageError(
             f"the input {name} does not fit this version ({error}); is the file damaged?"
         ) from error
@@ -150,7 +153,7 @@ class RecordingFile:
                 return
             try:
                 yield _call_decoder.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except _UNREADABLE as error:
                 raise UsageError(
                     f"{self._path} is damaged in call {number} ({error}); get it again"
                 ) from error
@@ -159,7 +162,7 @@ class RecordingFile:
 def _head_of(line: bytes, path: Path) -> Head:
     try:
         marker = _marker_decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path} is no recording of an energy router; name a file of --record") from error
     if marker.format != FORMAT:
         raise UsageError(f"{path} is no recording of an energy router; name a file of --record")
@@ -170,7 +173,7 @@ def _head_of(line: bytes, path: Path) -> Head:
         )
     try:
         return _head_decoder.decode(line)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path} is damaged in its first line ({error}); get it again") from error
 
 

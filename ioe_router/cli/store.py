@@ -95,7 +95,7 @@ def _line(row: Row) -> dict[str, object]:
         "key": row.key.hex(),
         "record": base64.b64encode(row.record).decode(),
     }
-    with contextlib.suppress(ValueError):  # a record in another form
+    with contextlib.suppress(ValueError, RecursionError):  # a record in another form
         line["says"] = json.loads(row.record)
     return line
 

@@ -60,7 +60,7 @@ class Fields:
         """The fields of a record. UsageError for other bytes, or another format."""
         try:
             values = json.loads(record)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise damaged(what, "not JSON") from None
         fields = cls(values, what)
         number = fields.integer("format")

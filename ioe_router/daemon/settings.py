@@ -179,7 +179,7 @@ def parse_toml(text: str, where: str, kind: type[S]) -> S:
     """A TOML text as a table of this kind. ConfigRefused as above."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: digits or brackets without end
         raise ConfigRefused(f"{where} is not valid TOML: {error}; correct that line") from error
     _refuse_unknown(raw, kind, where, "")
     try:

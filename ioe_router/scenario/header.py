@@ -82,7 +82,7 @@ def read_toml(report: Report, folder: Path, file: str) -> tuple[str, dict[str, o
         return None
     try:
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: digits or brackets without end
         place = _TOML_PLACE.search(str(error))
         cause = "malformed TOML: " + _TOML_PLACE.sub("", str(error)).strip()
         line = int(place.group(1)) if place else len(text.splitlines())

@@ -46,6 +46,7 @@ def _wanted() -> list[Requirement]:
     [
         *((requirement, "requirements.txt") for requirement in _wanted()),
         *((requirement, "requirements-tools.txt") for requirement in _group("tools")),
+        *((requirement, "requirements-fuzz.txt") for requirement in _group("fuzz")),
     ],
     ids=str,
 )
