@@ -52,7 +52,7 @@ def attest(
         read_terms(terms), mine=mine.node, neighbor=node, network_id=network, utc_s=now.utc_s
     )
     write_attestation(file, sign_first(body, mine))
-    click.echo(_describe(body))
+    click.echo(describe(body))
     click.echo(f"hand {file} to the neighbour, who runs 'ioe link countersign'")
 
 
@@ -69,14 +69,15 @@ def countersign(keys: Path, passphrase_file: Path | None, yes: bool, file: Path)
     body = stated(half)
     mine = load_identity(keys, passphrase=first_line(passphrase_file))
     both, _ = sign_second(half, mine)
-    click.echo(_describe(body))
+    click.echo(describe(body))
     if not yes:
         click.confirm("sign this?", abort=True)
     write_attestation(file, both)
     click.echo(f"{file} is complete; both ends name it in node.toml")
 
 
-def _describe(body: LinkAttestation) -> str:
+def describe(body: LinkAttestation) -> str:
+    """What an attestation states, in words."""
     lines = (
         ("keeper", node_text(body.keeper)),
         ("other end", node_text(body.other)),

@@ -35,6 +35,7 @@ _LAZY: Final = {
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "identity": ("ioe_router.cli.identity", "identity", "Make, show and renew a node's keys."),
     "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
+    "pair": ("ioe_router.cli.pair", "pair", "Pair with another box by a short code."),
     "replay": (
         "ioe_router.cli.replay",
         "replay",

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 VERSION: Final = 1
+PORT: Final = 7444  # of the listener, unless configured otherwise
 CODE_LIFETIME_S: Final = 300  # how long a code is valid
 TRIES_MAX: Final = 3  # exchanges begun on one code, right or wrong
 CONVERSATIONS_MAX: Final = 4  # open at once on the listener
