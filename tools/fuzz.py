@@ -19,6 +19,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -85,7 +86,7 @@ def _slice(asked: argparse.Namespace, name: str, seconds: int, runs: int, seed: 
     engine = "atheris" if importlib.util.find_spec("atheris") else "drawn"
     command = [sys.executable, "-m", "tests.fuzz.worker", name, "--seconds", str(seconds)]
     command += ["--runs", str(runs), "--seed", str(seed), "--folder", str(asked.folder), "--engine", engine]
-    began = time.monotonic()
+    began, cpu = time.monotonic(), _children_cpu_s()
     with (asked.folder / f"{name}.log").open("w", encoding="utf-8") as log:
         try:
             code = subprocess.run(
@@ -94,7 +95,7 @@ def _slice(asked: argparse.Namespace, name: str, seconds: int, runs: int, seed: 
         except subprocess.TimeoutExpired:
             code = -1
     row = _row_of(name, engine, (asked.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace"))
-    row.update(seconds=round(time.monotonic() - began, 1), exit=code)
+    row.update(seconds=round(time.monotonic() - began, 1), cpu_s=round(_children_cpu_s() - cpu, 1), exit=code)
     if code not in (0, 1) and not row["crashes"]:
         row["crashes"] = [f"the process ended with {code}; see {asked.folder / name}.log"]
     with (asked.folder / "account.jsonl").open("a", encoding="utf-8") as account:
@@ -103,6 +104,11 @@ def _slice(asked: argparse.Namespace, name: str, seconds: int, runs: int, seed: 
     for crash in row["crashes"]:
         print(f"CRASH {name}: {crash}", flush=True)
     return row
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _row_of(name: str, engine: str, log: str) -> Row:
@@ -134,9 +140,12 @@ def _rows(folder: Path) -> Iterator[Row]:
 def _totals(folder: Path) -> dict[str, Row]:
     totals: dict[str, Row] = {}
     for row in _rows(folder):
-        total = totals.setdefault(row["target"], {"runs": 0, "seconds": 0.0, "edges": 0, "crashes": 0})
+        total = totals.setdefault(
+            row["target"], {"runs": 0, "seconds": 0.0, "cpu_s": 0.0, "edges": 0, "crashes": 0}
+        )
         total["runs"] += row["runs"]
         total["seconds"] += row["seconds"]
+        total["cpu_s"] += row["cpu_s"]
         total["edges"] = max(total["edges"], row["edges"] or 0)
         total["crashes"] += len(row["crashes"])
     return totals
@@ -144,20 +153,22 @@ def _totals(folder: Path) -> dict[str, Row]:
 
 def _print_totals(asked: argparse.Namespace) -> None:
     totals = _totals(asked.folder)
-    runs, seconds = sum(t["runs"] for t in totals.values()), sum(t["seconds"] for t in totals.values())
-    print(f"in all {runs} executions in {seconds / 60:.0f} minutes; account: {asked.folder}/account.jsonl")
+    runs, minutes, cpu = (sum(t[what] for t in totals.values()) for what in ("runs", "seconds", "cpu_s"))
+    said = f"{minutes / 60:.0f} minutes ({cpu / 60:.0f} of processor time)"
+    print(f"in all {runs} executions in {said}; account: {asked.folder}/account.jsonl")
 
 
 def _report(asked: argparse.Namespace) -> None:
     """The table of docs/fuzzing.md."""
     totals = _totals(asked.folder)
-    print("| Target | What | Executions | Minutes | Edges | Lines reached |\n|---|---|---|---|---|---|")
+    print("| Target | What | Executions | Minutes | Processor | Edges | Lines reached |")
+    print("|---|---|---|---|---|---|---|")
     for name, target in TARGETS.items():
-        total = totals.get(name, {"runs": 0, "seconds": 0.0, "edges": 0})
+        total = totals.get(name, {"runs": 0, "seconds": 0.0, "cpu_s": 0.0, "edges": 0})
         lines, reached = _coverage(target, asked.folder)
         share = f"{reached} of {lines} ({100 * reached // max(1, lines)} %)"
-        minutes, edges = total["seconds"] / 60, total["edges"] or "-"
-        print(f"| {name} | {target.says} | {total['runs']} | {minutes:.1f} | {edges} | {share} |", flush=True)
+        times = f"{total['seconds'] / 60:.1f} | {total['cpu_s'] / 60:.1f}"
+        print(f"| {name} | {target.says} | {total['runs']} | {times} | {total['edges'] or '-'} | {share} |")
     _print_totals(asked)
 
 

@@ -1,4 +1,4 @@
-"""The fuzzer itself: its targets hold for a short run, old finds stay mended, and it does find a planted bug."""
+"""The fuzzer itself: its targets hold for a short run, old finds stay mended, a planted bug is found."""
 
 from __future__ import annotations
 
