@@ -24,14 +24,31 @@ class Transit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomainConfig:
+    """The trust domain that a node belongs to, and those that it deals with (SPEC section 4.10)."""
+
+    lists: tuple[Envelope, ...]  # TRUST_LISTs of the own domain by serial; the last is in force
+    member: Envelope  # MEMBER_CERTIFICATE of this node
+    meters: tuple[Envelope, ...] = ()  # METER_CERTIFICATEs of this node
+    others: tuple[Envelope, ...] = ()  # the newest TRUST_LIST of each other domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighborConfig:
     """One configured neighbour and the attested link to it."""
 
     node: NodeId
     attestation: Envelope  # signed by both ends
     role: Role = Role.SIBLING  # what the neighbour is to this node's domain
-    transit: Transit = Transit.PAID
+    transit: Transit | None = None  # None: PAID within the domain, NONE between domains
     fee_micro_per_kwh: int = 0  # for energy of paths that this node tells the neighbour
+
+    @property
+    def transit_in_force(self) -> Transit:
+        """What is configured, else the default of the role."""
+        if self.transit is not None:
+            return self.transit
+        return Transit.PAID if self.role is Role.SIBLING else Transit.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +104,7 @@ class RouterConfig:
     slack_voltage_micro_pu: int  # used by the zone's root only
     imbalance_short_micro_per_kwh: int = 0  # what a balance party charges and pays when it keeps the default
     imbalance_long_micro_per_kwh: int = 0
+    domain: DomainConfig | None = None  # None: all configured neighbours form one domain without roots
     resume_sessions: bool = True  # feature RESUME: compare before repeating, wait for announced restarts
     forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors
     timers: Timers = field(default_factory=Timers)

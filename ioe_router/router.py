@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ioe_router.codec.bound_tables import FRAME_BYTES
+from ioe_router.codec.bound_rules import FRAME_BYTES
 from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.keys import KeyRing
@@ -27,6 +27,7 @@ from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
+from ioe_router.core import belonging
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
 from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
@@ -134,6 +135,7 @@ class Router:
             parts.reservations.deadline_ns(),
             parts.curtailments.deadline_ns(self._now),
             parts.imbalance.next_deadline_ns(),
+            belonging.deadline_ns(parts, self._now),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -253,6 +255,7 @@ class Router:
     def _due(self, now: Now, out: Outbox) -> None:
         """Look at everything that time alone makes happen, then at what the inputs have left to tell."""
         parts = self._parts
+        belonging.due(parts, now, out)
         parts.sessions.due(now, out)
         parts.commits.due(now, out)
         parts.releases.due(now, out)

@@ -114,6 +114,12 @@ def _consistent(value: Any) -> Any:
         entries = getattr(value, name)
         if entries and "index" in {field.name for field in fields(entries[0])}:
             changes[name] = tuple(replace(entry, index=i) for i, entry in enumerate(entries, start=1))
+    for name, field in {"roots": "key", "signers": "key", "removals": "node"}.items():
+        if name in names:
+            entries = enumerate(getattr(value, name))
+            changes[name] = tuple(
+                replace(entry, **{field: bytes([FILL]) * 30 + i.to_bytes(2)}) for i, entry in entries
+            )
     if isinstance(value, routing.Offer):
         changes["runs"] = tuple(replace(run, slots=1) for run in value.runs)
     return replace(value, **changes)

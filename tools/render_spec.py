@@ -21,7 +21,7 @@ import loss_example  # noqa: E402
 import message_sizes  # noqa: E402
 from spec_blocks import report, update_parts  # noqa: E402
 
-from ioe_router.codec.bound_tables import ENVELOPE_BYTES  # noqa: E402
+from ioe_router.codec.bound_rules import ENVELOPE_BYTES  # noqa: E402
 from ioe_router.codec.registry import REGISTRY  # noqa: E402
 from ioe_router.model.parameters import TIMETABLES, Timetable  # noqa: E402
 

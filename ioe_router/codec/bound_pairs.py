@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from ioe_router.codec.bound_tables import INDEX, SLOTS_MAX
-from ioe_router.model import discovery, grid, reservation, routing
+from ioe_router.codec.bound_rules import INDEX, SLOTS_MAX
+from ioe_router.model import discovery, domain, grid, reservation, routing
 from ioe_router.model.parameters import BANDS_MAX, NO_BAND
 
 Complaint = tuple[str, str] | None
@@ -48,6 +48,26 @@ def _attestation(value: discovery.LinkAttestation) -> Complaint:
     return _validity(value)
 
 
+def _ascending(value: Any, name: str, field: str) -> Complaint:
+    """Every entry once, in ascending order: there is one way to write a set."""
+    entries = [getattr(entry, field) for entry in getattr(value, name)]
+    if any(later <= earlier for earlier, later in pairwise(entries)):
+        return name, f"{field}s do not ascend"
+    return None
+
+
+def _certificate(value: Any) -> Complaint:
+    if value.expires_utc_s - value.issued_utc_s > domain.LIFETIME_S_MAX:
+        return "expires_utc_s", f"lies more than {domain.LIFETIME_S_MAX} s after issued_utc_s"
+    return _ascending(value, "signers", "key") or _validity(value)
+
+
+def _trust_list(value: domain.TrustList) -> Complaint:
+    if value.quorum > len(value.roots):
+        return "quorum", f"{value.quorum} roots are wanted of {len(value.roots)}"
+    return _ascending(value, "roots", "key") or _ascending(value, "removals", "node") or _certificate(value)
+
+
 def _hello(value: discovery.Hello) -> Complaint:
     if value.node == value.neighbor:
         return "neighbor", "is the sender itself"
@@ -79,6 +99,9 @@ CROSS_CHECKS: Final[Mapping[type, Callable[[Any], Complaint]]] = {
     discovery.OperationalKey: _validity,
     discovery.LinkAttestation: _attestation,
     discovery.Hello: _hello,
+    domain.TrustList: _trust_list,
+    domain.MemberCertificate: _certificate,
+    domain.MeterCertificate: _certificate,
     routing.Offer: _offer,
     routing.PathEntry: _path_entry,
     reservation.HoldCore: _hold_core,

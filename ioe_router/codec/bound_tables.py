@@ -8,54 +8,50 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ioe_router.codec.bound_types import Count, Lengths, Nested, Range, Rule, Text, Unbounded
-from ioe_router.model import discovery, envelope, grid, reservation, routing, settlement
+from ioe_router.codec.bound_domains import DOMAIN_TABLES
+from ioe_router.codec.bound_rules import (
+    AMOUNT,
+    ANY_CODE,
+    BOOL,
+    CODE,
+    COEFFICIENT,
+    COUNTER,
+    DIRECTION,
+    ENERGY,
+    ENVELOPE_BYTES,
+    FEE,
+    FRAME_ENVELOPES,
+    HASH,
+    HOLD_MS,
+    INDEX,
+    KEEPER_ENTRY,
+    LINES_MAX,
+    MESSAGE_TEXT,
+    NETWORK_ID,
+    NONE_OR_HASH,
+    NUMBERED,
+    PACKETS_MAX,
+    PATH_LINKS,
+    POWER,
+    PRICE,
+    RESTART_S,
+    ROUND,
+    SHORT_ID,
+    SLOTS_MAX,
+    SOME_ENERGY,
+    U32,
+    UTC_MS,
+    UTC_S,
+    VERSION,
+    VOLTAGE_MV,
+    ZERO,
+    holds,
+)
+from ioe_router.codec.bound_types import Count, Lengths, Nested, Range, Rule
+from ioe_router.model import discovery, domain, envelope, grid, reservation, routing, settlement
 from ioe_router.model.envelope import ObjectType
-from ioe_router.model.errors import ErrorCode, Persistence, Scope
+from ioe_router.model.errors import Persistence, Scope
 from ioe_router.model.parameters import NO_BAND
-
-ENVELOPE_BYTES: Final = 65_536
-FRAME_BYTES: Final = 1_048_576
-FRAME_ENVELOPES: Final = 1024
-SLOTS_MAX: Final = 192
-PACKETS_MAX: Final = 96
-PATH_LINKS: Final = 32
-LINES_MAX: Final = 1024
-
-HASH = Lengths(frozenset({32}))  # node ids, object ids, path hashes, keys, nonces
-SHORT_ID = Lengths(frozenset({16}))  # links, reservations
-BOOL = Unbounded()
-ENERGY = Range(0, 2**53 - 1)  # exact in every language's numbers
-SOME_ENERGY = Range(1, 2**53 - 1)
-POWER = Range(0, 10**12)
-PRICE = Range(-(10**12), 10**12)  # a million currency units per kWh
-FEE = Range(0, 10**12)
-AMOUNT = Range(-(2**62), 2**62)
-COUNTER = Range(0, 2**63 - 1)  # sequence numbers, meter counters
-NUMBERED = Range(1, 2**63 - 1)  # epochs, serials
-UTC_S = Range(1, 2**40)
-UTC_MS = Range(1, 2**50)
-U32 = Range(0, 2**32 - 1)
-VERSION = Range(1, 2**32 - 1)
-INDEX = Range(1, PACKETS_MAX)
-HOLD_MS = Range(1, 60_000)
-RESTART_S = Range(0, 3_600)
-COEFFICIENT = Range(0, 10**12)
-VOLTAGE_MV = Range(1, 10**9)
-MESSAGE_TEXT = Text(0, 128)
-NETWORK_ID = Text(1, 64)
-ZERO = Range(0, 0)
-ROUND = Range(1, 2)
-DIRECTION = Range(routing.Direction.SUPPLY, routing.Direction.DEMAND)
-ANY_CODE = Range(ErrorCode.UNSPECIFIED, max(ErrorCode))
-CODE = Range(1, max(ErrorCode))
-
-
-def _holds(*types: ObjectType, optional: bool = False) -> Nested:
-    return Nested(types=frozenset(types), optional=optional)
-
-
-KEEPER_ENTRY = _holds(ObjectType.KEEPER_ENTRY, optional=True)
 
 TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
     # -------------------------------------------------------------- envelope.proto
@@ -63,12 +59,12 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
     envelope.Envelope: {
         "type": Range(1, max(ObjectType)),
         "signed": Lengths(range(ENVELOPE_BYTES + 1)),
-        "signatures": Count(0, 2, Nested()),
+        "signatures": Count(0, domain.SIGNERS_MAX, Nested()),
     },
     envelope.Frame: {
-        "session": Lengths(frozenset({0, 32})),
+        "session": NONE_OR_HASH,
         "seq": NUMBERED,
-        "envelopes": Count(1, FRAME_ENVELOPES, _holds(*ObjectType)),
+        "envelopes": Count(1, FRAME_ENVELOPES, holds(*ObjectType)),
         "signature": Nested(optional=True),
     },
     # -------------------------------------------------------------- discovery.proto
@@ -122,6 +118,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "attestation": HASH,
         "parameters": HASH,
         "clock_utc_ms": UTC_MS,
+        "domain": NONE_OR_HASH,
     },
     discovery.SessionProof: {"dialer_hello": HASH, "listener_hello": HASH},
     discovery.Keepalive: {"received_seq": COUNTER, "clock_utc_ms": UTC_MS},
@@ -132,6 +129,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
     },
     discovery.Retained: {"digests": Lengths(frozenset({0, 64 * 32}))},
     discovery.Fault: {"code": CODE, "object": HASH, "text": MESSAGE_TEXT},
+    **DOMAIN_TABLES,
     # -------------------------------------------------------------- routing.proto
     routing.OfferRun: {"slots": Range(1, SLOTS_MAX), "energy_j": ENERGY, "price_micro_per_kwh": PRICE},
     routing.Offer: {
@@ -169,8 +167,9 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "attestation": HASH,
         "fee_micro_per_kwh": FEE,
         "not_after_utc_s": UTC_S,
+        "only_to_customers": BOOL,
     },
-    routing.PathAdvert: {"entries": Count(1, PATH_LINKS, _holds(ObjectType.PATH_ENTRY))},
+    routing.PathAdvert: {"entries": Count(1, PATH_LINKS, holds(ObjectType.PATH_ENTRY))},
     routing.PathWithdrawal: {"path": HASH, "code": ANY_CODE},
     routing.LinkState: {
         "link": SHORT_ID,
@@ -228,7 +227,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
     },
     reservation.PacketEnergy: {"index": INDEX, "energy_j": ENERGY},
     reservation.Hold: {
-        "core": _holds(ObjectType.HOLD_CORE),
+        "core": holds(ObjectType.HOLD_CORE),
         "path": HASH,
         "hold_ms": HOLD_MS,
         "items": Count(1, PACKETS_MAX, Nested()),
@@ -269,7 +268,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "initiator": HASH,
         "accepted": Count(1, PACKETS_MAX),
     },
-    reservation.CommitHop: {"commit": _holds(ObjectType.COMMIT), "keeper_entry": KEEPER_ENTRY},
+    reservation.CommitHop: {"commit": holds(ObjectType.COMMIT), "keeper_entry": KEEPER_ENTRY},
     reservation.Committed: {
         "reservation": SHORT_ID,
         "version": VERSION,
@@ -296,7 +295,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "effective_utc_ms": UTC_MS,
     },
     reservation.CurtailHop: {
-        "curtail": _holds(ObjectType.CURTAIL),
+        "curtail": holds(ObjectType.CURTAIL),
         "items": Count(1, PACKETS_MAX, Nested()),
     },
     reservation.OutcomeQuery: {"reservation": SHORT_ID, "version": VERSION},
@@ -304,7 +303,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "reservation": SHORT_ID,
         "version": VERSION,
         "state": Range(0, max(reservation.ReservationState)),
-        "evidence": _holds(ObjectType.COMMITTED, ObjectType.FAILED, ObjectType.RELEASE, optional=True),
+        "evidence": holds(ObjectType.COMMITTED, ObjectType.FAILED, ObjectType.RELEASE, optional=True),
     },
     # -------------------------------------------------------------- grid.proto
     grid.ConnectionLimit: {
@@ -317,8 +316,8 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "expires_utc_s": UTC_S,
     },
     grid.ZoneReport: {
-        "attestations": Count(0, LINES_MAX, _holds(ObjectType.LINK_ATTESTATION)),
-        "limits": Count(0, LINES_MAX, _holds(ObjectType.CONNECTION_LIMIT)),
+        "attestations": Count(0, LINES_MAX, holds(ObjectType.LINK_ATTESTATION)),
+        "limits": Count(0, LINES_MAX, holds(ObjectType.CONNECTION_LIMIT)),
     },
     grid.EnvelopeLine: {
         "link": SHORT_ID,
@@ -379,7 +378,7 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "previous": HASH,
     },
     settlement.Relay: {
-        "path": Lengths(frozenset({0, 32})),
-        "record": _holds(ObjectType.IMBALANCE_RECORD),
+        "path": NONE_OR_HASH,
+        "record": holds(ObjectType.IMBALANCE_RECORD),
     },
 }

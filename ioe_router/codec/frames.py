@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ioe_router.codec import bounds, mapping
-from ioe_router.codec.bound_tables import ENVELOPE_BYTES, FRAME_BYTES
+from ioe_router.codec.bound_rules import ENVELOPE_BYTES, FRAME_BYTES
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.signing import Signer, Verify, frame_input, verify
 from ioe_router.model.envelope import Envelope, Frame, Signature

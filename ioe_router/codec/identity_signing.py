@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ioe_router.codec import bounds, mapping
-from ioe_router.codec.bound_tables import ENVELOPE_BYTES
+from ioe_router.codec.bound_rules import ENVELOPE_BYTES
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
 from ioe_router.codec.signing import Signer, Verify, signature_input, verify
 from ioe_router.model.envelope import Envelope, Sealed, Signature

@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 from ioe_router.codec import wire
 from ioe_router.codec._pb import (
     discovery_pb2,
+    domain_pb2,
     envelope_pb2,
     grid_pb2,
     reservation_pb2,
@@ -35,7 +36,15 @@ from ioe_router.model.errors import ErrorCode
 
 T = TypeVar("T")
 
-MODULES: Final = (discovery_pb2, envelope_pb2, grid_pb2, reservation_pb2, routing_pb2, settlement_pb2)
+MODULES: Final = (
+    discovery_pb2,
+    domain_pb2,
+    envelope_pb2,
+    grid_pb2,
+    reservation_pb2,
+    routing_pb2,
+    settlement_pb2,
+)
 _OTHER_NAMES: Final[dict[type, str]] = {Envelope: "SignedEnvelope"}
 
 _WIDTHS: Final = {

@@ -3,7 +3,7 @@
 One row per type that travels in an envelope.  An object is vouched for either
 by its own signatures, in the order of the fields named here, or by the
 signature of the frame it came in.  The keys are operational ones, unless the
-row says that identity keys sign.
+row says that identity keys sign, or the root keys of a domain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ioe_router.model import discovery, grid, reservation, routing, settlement
+from ioe_router.model import discovery, domain, grid, reservation, routing, settlement
 from ioe_router.model.envelope import ObjectType
 
 PACKAGE: Final = "ioe.v1"
@@ -28,6 +28,12 @@ class Row:
     inside: bool = False  # travels only inside another object
     unsigned_frame: bool = False  # may come before the session stands
     by_identity: bool = False  # signed with identity keys, not with operational ones
+    by_roots: bool = False  # signed with the root keys that the body lists as `signers`
+
+    @property
+    def by_operational(self) -> bool:
+        """Whether its signatures are those of certified operational keys."""
+        return not (self.by_identity or self.by_roots or self.body is discovery.OperationalKey)
 
     @property
     def message(self) -> str:
@@ -55,6 +61,12 @@ def _signed(
         inside=inside,
         unsigned_frame=unsigned_frame,
         by_identity=by_identity,
+    )
+
+
+def _rooted(body: type) -> Row:
+    return Row(
+        body=body, signatures_min=1, signatures_max=domain.SIGNERS_MAX, unsigned_frame=True, by_roots=True
     )
 
 
@@ -106,6 +118,9 @@ REGISTRY: Final[dict[ObjectType, Row]] = {
     ),
     ObjectType.RELAY: _framed(settlement.Relay),
     ObjectType.RETAINED: _framed(discovery.Retained),
+    ObjectType.TRUST_LIST: _rooted(domain.TrustList),
+    ObjectType.MEMBER_CERTIFICATE: _rooted(domain.MemberCertificate),
+    ObjectType.METER_CERTIFICATE: _rooted(domain.MeterCertificate),
 }
 
 TYPE_OF: Final[dict[type, ObjectType]] = {row.body: kind for kind, row in REGISTRY.items()}

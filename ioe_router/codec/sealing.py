@@ -12,13 +12,15 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ioe_router.codec import bounds, mapping
-from ioe_router.codec.bound_tables import ENVELOPE_BYTES
+from ioe_router.codec.bound_rules import ENVELOPE_BYTES
 from ioe_router.codec.identity_signing import decoded, stating_nodes
 from ioe_router.codec.keys import KeyRing, refuse_unsound
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
+from ioe_router.codec.root_signing import refuse_stripped
 from ioe_router.codec.signing import Signer, Verify, signature_prefix, verify
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
+from ioe_router.model.domain import RootSigned
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
@@ -166,7 +168,9 @@ class CodecSealer:
     # -------------------------------------------------------------- sealing
 
     def _refuse_to_seal(self, body: object, row: Row) -> None:
-        if row.by_identity or isinstance(body, OperationalKey):
+        if row.by_roots:
+            raise UsageError(f"{row.message} is signed by root keys; use codec.root_signing")
+        if not row.by_operational:
             raise UsageError(f"{row.message} is signed by identity keys; use codec.keys or identity_signing")
         try:
             bounds.check(body)
@@ -186,7 +190,7 @@ class CodecSealer:
         known = self._opened.get(object_id)
         if known is not None and known.envelope == envelope:
             self._opened.move_to_end(object_id)
-            if envelope.type is not ObjectType.OPERATIONAL_KEY and not row.by_identity:
+            if row.by_operational:
                 for signature in envelope.signatures:  # a key may have expired since
                     self.ring.node_of(signature.key, self.now)
             return known
@@ -214,6 +218,9 @@ class CodecSealer:
             return _self_certified(envelope, body)
         if row.by_identity:
             return stating_nodes(envelope, body, row)
+        if isinstance(body, RootSigned):
+            refuse_stripped(envelope, body, self.ring.network_id)
+            return ()
         signers = tuple(self.ring.node_of(one.key, self.now) for one in envelope.signatures)
         for name, signer in zip(row.named, signers, strict=False):
             if getattr(body, name) != signer:

@@ -17,14 +17,13 @@ from typing import Final, Protocol
 
 from ioe_router.core.cuts import Cut, cut_line, left_here, live_entry, there_j
 from ioe_router.core.events import Curtailed, Unbooked
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.gates import Phase, final_gate_utc_ms, phase_of
 from ioe_router.core.hop import Hop
 from ioe_router.core.legs import Leg
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.reservation import Reservation, ReservationKey
 from ioe_router.core.reservation_fsm import ReservationEvent
-from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import NodeId

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ioe_router.core.belonging import hear_list, hear_member, tell_domains
 from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
@@ -24,6 +25,7 @@ from ioe_router.model.discovery import (
     Retained,
     SessionProof,
 )
+from ioe_router.model.domain import MemberCertificate, MeterCertificate, TrustList
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.grid import ConnectionLimit, OperatingEnvelope, SweepDown, SweepUp, ZoneReport
@@ -57,6 +59,12 @@ def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
             parts.evidence.learn_key(sealed, now)
         case LinkAttestation():
             parts.evidence.learn_attestation(sealed, now)
+        case TrustList():
+            hear_list(parts, sealed, now, out)
+        case MemberCertificate():
+            hear_member(parts, sealed, now, out)
+        case MeterCertificate():
+            parts.evidence.domains.hear_meter(sealed, now)
         case Hello():
             parts.sessions.hello(neighbor, sealed, now, out)
         case SessionProof():
@@ -75,6 +83,7 @@ def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], n
     parts.sessions.proof(neighbor, sealed, now, out)
     if parts.sessions.established(neighbor):
         parts.routing.neighbor_up(neighbor, now, out, resumes=parts.sessions.resumes(neighbor))
+        tell_domains(parts, neighbor, parts.ports.to(neighbor).link, out)
         parts.zone.neighbor_up(neighbor, now, out)
         parts.releases.neighbor_up(neighbor, now, out)
         parts.settlement.neighbor_up(neighbor, out)
@@ -89,6 +98,7 @@ def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
         case PathWithdrawal():
             routing.hear_path_withdrawal(neighbor, sealed, out)
         case Offer():
+            parts.evidence.domains.check_new((sealed.body.origin,), now)
             routing.hear_offer(neighbor, sealed, now, out)
         case OfferWithdrawal():
             routing.hear_offer_withdrawal(sealed, now, out)
@@ -149,12 +159,14 @@ def _grid(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Ou
         case ZoneReport():
             parts.zone.hear_report(neighbor, sealed, now)
         case OperatingEnvelope():
+            parts.evidence.domains.check_root(sealed.body.root)
             parts.zone.hear_envelope(neighbor, sealed, now, out)
         case SweepUp():
             parts.sweeps.hear_up(neighbor, sealed.body, now, out)
         case SweepDown():
             parts.sweeps.hear_down(neighbor, sealed.body, now, out)
         case MeterRecord():
+            parts.evidence.domains.check_meter(sealed.body.node, sealed.body.link, now)
             parts.settlement.hear_meter(neighbor, sealed, now, out)
         case LinkStatement():
             parts.settlement.hear_statement(neighbor, sealed, now, out)

@@ -96,6 +96,14 @@ class Fields:
             raise self.bad(name)
         return envelope
 
+    def envelopes(self, name: str) -> tuple[Envelope, ...]:
+        """One or more signed objects."""
+        value = self._get(name)
+        found = [_envelope(one) for one in value] if isinstance(value, list) else []
+        if not found or None in found:
+            raise self.bad(name)
+        return tuple(one for one in found if one is not None)
+
     def sealed(self, name: str, body: type[T], recall: Recall) -> Sealed[T] | None:
         """A signed object with what it says, or null."""
         envelope = self.maybe(self.envelope, name)

@@ -42,6 +42,7 @@ class RecordKind(StrEnum):
     COUNTER = "counter"  # key: name of a count that must not run twice
     NEIGHBOR = "neighbor"  # key: node id; the highest epoch seen of it
     KEY = "key"  # key: operational key of another node; its certificate, for promises that it signed
+    DOMAIN = "domain"  # key: domain id; the trust lists taken since the configured one
     PROOF = "proof"  # key: hash of both; evidence that somebody signed two contradicting statements
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ioe_router.core.inputs import Overtakable
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
-from ioe_router.model.ids import LinkId, NodeId, ReservationId
+from ioe_router.model.ids import DomainId, LinkId, NodeId, ReservationId
 from ioe_router.model.proof import Proof
 from ioe_router.model.routing import Direction, Offer
 from ioe_router.model.settlement import ImbalanceRecord
@@ -233,6 +233,21 @@ class StoreOutdated:
     last_epoch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustListTaken:
+    """The next trust list of a domain is in force."""
+
+    domain: DomainId
+    serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipEnded:
+    """A node was removed from its domain, or its certificate has run out: nothing of it counts any more."""
+
+    node: NodeId
+
+
 Event = (
     NeighborUp
     | NeighborDown
@@ -256,4 +271,6 @@ Event = (
     | ImbalanceSettled
     | Equivocation
     | StoreOutdated
+    | TrustListTaken
+    | MembershipEnded
 )

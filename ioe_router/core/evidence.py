@@ -13,14 +13,13 @@ refused.  At a bound the table forgets what has expired and else refuses.
 from __future__ import annotations
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.domains import Domains
 from ioe_router.core.outbox import Outbox
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
 from ioe_router.model.discovery import LinkAttestation, LinkKind, OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, object_id_of
-
-CLOCK_TOLERANCE_S = 60
 
 
 def link_of(attestation: LinkAttestation) -> LinkId:
@@ -36,6 +35,7 @@ class Evidence:
         self._config = config
         self._network_id = config.parameters.network_id
         self.own_key = own_key
+        self.domains = Domains(config)
         self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
         self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
         self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
@@ -130,6 +130,11 @@ class Prerequisites:
         self._evidence = evidence
         self._sent: dict[NodeId, set[bytes]] = {}
 
+    @property
+    def domains(self) -> Domains:
+        """Which nodes belong to what."""
+        return self._evidence.domains
+
     def forget(self, neighbor: NodeId) -> None:
         """The session with a neighbour has ended."""
         self._sent.pop(neighbor, None)
@@ -152,8 +157,10 @@ class Prerequisites:
         sent.add(object_id)
         out.send(neighbor, sealed.envelope)
 
-    def send_own_key(self, neighbor: NodeId, out: Outbox) -> None:
-        """Open a session: the node's own key comes before everything else."""
+    def introduce(self, neighbor: NodeId, out: Outbox) -> None:
+        """Open a session: the lists of the own domain, the own key and certificate, before all else."""
+        for envelope in self.domains.introduction():
+            out.send(neighbor, envelope)
         self._send_key(neighbor, self._evidence.own_key, self._sent.setdefault(neighbor, set()), out)
 
     def _send_keys(self, neighbor: NodeId, envelope: Envelope, sent: set[bytes], out: Outbox) -> None:
@@ -166,3 +173,19 @@ class Prerequisites:
         if key.body.operational_key not in sent:
             sent.add(key.body.operational_key)
             out.send(neighbor, key.envelope)
+            for node in key.signers:
+                self._send_certificates(neighbor, node, sent, out)
+
+    def _send_certificates(self, neighbor: NodeId, node: NodeId, sent: set[bytes], out: Outbox) -> None:
+        """To which domains a node belongs: travels behind its key."""
+        sent.add(node)
+        for certificate in self.domains.certificates(node):
+            if certificate.object_id not in sent:
+                sent.add(certificate.object_id)
+                out.send(neighbor, certificate.envelope)
+
+    def certified(self, node: NodeId, out: Outbox) -> None:
+        """A node has a new member certificate: tell it to everybody who was given the node's key."""
+        for neighbor, sent in self._sent.items():
+            if node in sent:
+                self._send_certificates(neighbor, node, sent, out)

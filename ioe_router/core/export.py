@@ -32,13 +32,19 @@ GRANULE_PARTS: Final = 64  # an offer counts as at least capacity / 64, which bo
 NEAR_EQUAL_PARTS: Final = 4  # ranks up to a quarter above the best are nearly equal
 
 
-def may_transit(to: NeighborConfig, learned_from: NeighborConfig) -> bool:
-    """Whether a path learned from one neighbour may be told to another."""
-    if to.transit is Transit.NONE:
+def may_transit(to: NeighborConfig, learned_from: NeighborConfig, *, only_to_customers: bool) -> bool:
+    """Whether a path learned from one neighbour may be told to another.
+
+    `only_to_customers`: the path bears the mark, so a provider or peer of this node's domain, or of one
+    before it, has told it; a sibling that hands it on changes nothing about that.
+    """
+    if to.transit_in_force is Transit.NONE:
         return False
-    if to.transit is Transit.CUSTOMERS and learned_from.role is not Role.CUSTOMER:
+    if to.transit_in_force is Transit.CUSTOMERS and learned_from.role is not Role.CUSTOMER:
         return False
     inside = (Role.SIBLING, Role.CUSTOMER)
+    if only_to_customers:
+        return to.role in inside
     return to.role in inside or learned_from.role in inside
 
 

@@ -47,6 +47,7 @@ def own_hello(
     epoch: int,
     last_seen_epoch: int,
     nonce: bytes,
+    domain: bytes,
     now: Now,
 ) -> Hello:
     """The HELLO of this node to a neighbour."""
@@ -64,6 +65,7 @@ def own_hello(
         attestation=object_id_of(neighbor.attestation.signed),
         parameters=config.parameters.digest(),
         clock_utc_ms=now.utc_ms,
+        domain=domain,
     )
 
 

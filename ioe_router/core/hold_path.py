@@ -15,7 +15,6 @@ from typing import Protocol
 from ioe_router.core.admission import Admission
 from ioe_router.core.calendar import LiveEntry
 from ioe_router.core.events import PeerFault
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.gates import refusal_of
 from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hop import Hop, present
@@ -23,7 +22,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.quotas import QuotaReached, Quotas
 from ioe_router.core.reservation import Purpose, Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
-from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, MS_PER_S, Now
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, PathHash
@@ -99,8 +98,10 @@ class HoldPath:
         )
         try:
             self._quotas.check_count(body, None, now)
-        except QuotaReached as quota:
-            refuse = hop.refusal(body, quota.code, retry_after_ms=quota.retry_after_ms)
+            hop.domains.check_own(now)
+        except PeerError as error:
+            retry_after_ms = error.retry_after_ms if isinstance(error, QuotaReached) else 0
+            refuse = hop.refusal(body, error.code, retry_after_ms=retry_after_ms)
             hop.on_answer(record, refuse, now, out)
             return
         hop.table.enter(record)
@@ -159,6 +160,7 @@ class HoldPath:
         body, hop = core.body, self._hop
         if core.signers != (body.initiator,):
             raise PeerError(ErrorCode.WRONG_SIGNER, "HOLD_CORE is not signed by its initiator")
+        hop.domains.check_new((body.initiator,), now)
         onward = self._labels.onward(neighbor, hold.path)
         if onward is None:
             raise PeerError(ErrorCode.NO_PATH, "the label is not told to this neighbour")

@@ -33,6 +33,7 @@ PERSISTENCE = {
     ErrorCode.NOT_BOOKABLE: Persistence.TEMPORARY,
     ErrorCode.QUOTA: Persistence.TEMPORARY,
     ErrorCode.NEIGHBOR_LOST: Persistence.TEMPORARY,
+    ErrorCode.TRUST_STALE: Persistence.TEMPORARY,
     ErrorCode.NO_CAPACITY: Persistence.RELATIVE,
     ErrorCode.NO_ENERGY: Persistence.RELATIVE,
     ErrorCode.PRICE_LIMIT: Persistence.RELATIVE,
@@ -46,6 +47,7 @@ SCOPES = {
     ErrorCode.NO_PATH: Scope.NODE,
     ErrorCode.QUOTA: Scope.NODE,
     ErrorCode.NEIGHBOR_LOST: Scope.NODE,
+    ErrorCode.TRUST_STALE: Scope.NODE,
     ErrorCode.NO_CAPACITY: Scope.LINK,
     ErrorCode.NOT_BOOKABLE: Scope.LINK,
 }
@@ -91,6 +93,7 @@ class Hop:
         self.replacements = replacements
         self.on_answer = on_answer
         self.legs = LegBook(ports)
+        self.domains = prerequisites.domains
         self._prerequisites = prerequisites
         self._ports = ports
 

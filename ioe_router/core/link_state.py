@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ioe_router.config import RouterConfig
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence, Prerequisites
+from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.loss import signed
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import rating_va
 from ioe_router.core.rib import AdjRibOut
-from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, NS_PER_MS, Now
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError

@@ -23,12 +23,12 @@ from typing import Final, NoReturn
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import OfferLost
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S, Evidence
+from ioe_router.core.evidence import Evidence
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Target
 from ioe_router.core.retention import HeardOffer
 from ioe_router.core.rib import OfferKey
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ObjectId

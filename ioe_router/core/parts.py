@@ -78,6 +78,7 @@ class Parts:
         self.config = config
         self.sealer = sealer
         self.evidence = Evidence(config, own_key)
+        self.evidence.domains.load(sealer.open)
         self.prerequisites = Prerequisites(self.evidence)
         self.proofs = Proofs(self.evidence)
         post = self.prerequisites.send

@@ -28,7 +28,7 @@ from ioe_router.config import RouterConfig
 from ioe_router.core.evidence import Evidence, link_of
 from ioe_router.core.loss import PPM, LinkModel
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation
+from ioe_router.model.discovery import LinkAttestation, Role
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId, PathHash
@@ -67,6 +67,8 @@ class Path:
     width_va: int  # the smallest rating on the way, in the sense of the path's energy
     not_after_utc_s: int
     entries: tuple[Envelope, ...]
+    only_to_customers: bool = False  # an entry says so: a provider or peer of somebody on the way has told it
+    marked_on_the_way: bool = False  # an entry before the last one does
 
     @property
     def target(self) -> Target:
@@ -132,6 +134,7 @@ class PathChecker:
     def __init__(self, config: RouterConfig, sealer: Sealer, evidence: Evidence) -> None:
         """Remembers good prefixes across adverts and sessions."""
         self._me = config.node
+        self._roles = {n.node: n.role for n in config.neighbors}
         self._parameters = config.parameters
         self._links_max = config.limits.path_links
         self._sealer = sealer
@@ -167,7 +170,22 @@ class PathChecker:
             )
         if path.not_after_utc_s <= now.utc_s:
             raise PeerError(ErrorCode.EXPIRED, "an entry's validity has ended")
+        self._check_mark(neighbor, path)
+        self._evidence.domains.check_new(path.nodes, now)
         return path
+
+    def _check_mark(self, neighbor: NodeId, path: Path) -> None:
+        """The mark of the last entry goes with the neighbour's role; a leak is refused. PeerError POLICY."""
+        role = self._roles[neighbor]
+        leaked = {Role.CUSTOMER: path.only_to_customers, Role.PEER: path.marked_on_the_way}
+        if leaked.get(role, False):
+            raise PeerError(
+                ErrorCode.POLICY, f"a path for customers only comes from a {role.name.lower()}: it has leaked"
+            )
+        if role in (Role.PROVIDER, Role.PEER) and not path.only_to_customers:
+            raise PeerError(
+                ErrorCode.POLICY, f"a {role.name.lower()} has told a path without the mark for customers only"
+            )
 
     def _remember(self, mark: bytes, path: Path) -> None:
         if len(self._prefixes) >= PREFIXES_REMEMBERED:
@@ -194,6 +212,8 @@ class PathChecker:
             width_va=min(width_va, path.width_va) if path is not None else width_va,
             not_after_utc_s=min(entry.not_after_utc_s, path.not_after_utc_s if path is not None else 1 << 62),
             entries=(*(path.entries if path is not None else ()), envelope),
+            only_to_customers=entry.only_to_customers or (path is not None and path.only_to_customers),
+            marked_on_the_way=path is not None and path.only_to_customers,
         )
 
     def _check_chain(self, path: Path | None, sealed: Sealed[PathEntry]) -> PathHash:

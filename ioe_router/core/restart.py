@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ioe_router.core import durable_settlement as settled
+from ioe_router.core.belonging import restore_lists
 from ioe_router.core.deal import booked_event
 from ioe_router.core.durable import Fields, damaged
 from ioe_router.core.durable_reservation import ReservationReader, StoredReservation
@@ -60,6 +61,8 @@ def _restore_one(parts: Parts, kind: RecordKind, key: bytes, data: bytes, learn:
             _settlement(parts, key, data, now)
         case RecordKind.RESERVATION:
             _reservation(parts, key, data, now)
+        case RecordKind.DOMAIN:
+            restore_lists(parts, key, data)
         case RecordKind.PROOF:
             parts.routing.quarantine(parts.proofs.restore(key, data))
 

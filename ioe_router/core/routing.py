@@ -193,6 +193,14 @@ class Routing:
         if path is not None:
             self._lose(path, out)
 
+    def expel(self, nodes: frozenset[NodeId], out: Outbox) -> None:
+        """These nodes belong no more: every path that leads to one or through one is lost."""
+        for path in self.all_paths():
+            if not nodes.isdisjoint(path.nodes):
+                self._forget(path.neighbor, path.hash, out)
+        for before in self._before.values():
+            before.paths = {k: p for k, p in before.paths.items() if nodes.isdisjoint(p.nodes)}
+
     def _lose(self, path: Path, out: Outbox) -> None:
         """Take a path, which Adj-RIB-In has forgotten, out of use with the offers that hung on it."""
         self._loc_rib.remove(path)

@@ -57,7 +57,8 @@ class Selection:
         return tuple(
             path
             for path in self._loc_rib.to(target)
-            if extendable(path, neighbor, links_max) and may_transit(to, self._neighbors[path.neighbor])
+            if extendable(path, neighbor, links_max)
+            and may_transit(to, self._neighbors[path.neighbor], only_to_customers=path.only_to_customers)
         )
 
     def choose(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:

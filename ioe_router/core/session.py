@@ -103,11 +103,12 @@ class Sessions:
             epoch=self._epoch,
             last_seen_epoch=session.seen_epoch,
             nonce=self._entropy.token(NONCE_BYTES),
+            domain=self._evidence.domains.own or b"",
             now=now,
         )
         session.hello = self._sealer.seal(hello)
         self._prerequisites.forget(neighbor)
-        self._prerequisites.send_own_key(neighbor, out)
+        self._prerequisites.introduce(neighbor, out)
         self._prerequisites.send(neighbor, session.hello.envelope, out)
 
     def hello(self, neighbor: NodeId, sealed: Sealed[Hello], now: Now, out: Outbox) -> None:
@@ -118,6 +119,7 @@ class Sessions:
             return
         try:
             check_hello(self._config, session.neighbor, sealed, now)
+            self._evidence.domains.check_neighbor(session.neighbor, sealed.body.domain, now)
             check_transport_key(sealed, session.transport_key)
             check_epochs(sealed.body, seen_epoch=session.seen_epoch, own_epoch=self._epoch)
             if self._evidence.signers_expire_utc_s(sealed.envelope) <= now.utc_s:

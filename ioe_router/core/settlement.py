@@ -30,7 +30,6 @@ from dataclasses import replace
 from ioe_router.config import RouterConfig
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.inputs import MeterRead
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
@@ -46,7 +45,7 @@ from ioe_router.core.settled import (
     figures,
     loss_account,
 )
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId

@@ -16,7 +16,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Path, Target, energy_flow, fee_limit, first_hash, next_hash
 from ioe_router.core.rib import AdjRibOut, ToldPath
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation
+from ioe_router.model.discovery import LinkAttestation, Role
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import LinkId, NodeId, PathHash
@@ -143,6 +143,7 @@ class PathTeller:
             attestation=link.object_id,
             fee_micro_per_kwh=min(self._fee(self._neighbors[neighbor]), fee_limit(link.body, flow)),
             not_after_utc_s=not_after_utc_s,
+            only_to_customers=self._neighbors[neighbor].role in (Role.CUSTOMER, Role.PEER),
         )
 
     def _fee(self, neighbor: NeighborConfig) -> int:

@@ -29,12 +29,11 @@ from itertools import zip_longest
 from typing import Final
 
 from ioe_router.config import RouterConfig
-from ioe_router.core.evidence import CLOCK_TOLERANCE_S
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
 from ioe_router.core.post import Post, Proven
 from ioe_router.core.sharing import operating_lines
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
 from ioe_router.model.discovery import LinkAttestation, LinkKind
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError

@@ -1,7 +1,8 @@
 """Text form of a node id: bech32m (BIP 350) with the prefix `ioe` (SPEC section 4).
 
 62 lower-case characters, so it is also one DNS label.  A typing error of up
-to four characters is detected by the checksum; nothing is corrected.
+to four characters is detected by the checksum; nothing is corrected.  A domain
+id is written in the same way with the prefix `ioed`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from ioe_router.model.errors import UsageError
-from ioe_router.model.ids import NODE_ID_BYTES, NodeId
+from ioe_router.model.ids import NODE_ID_BYTES, DomainId, NodeId
 
 PREFIX: Final = "ioe"
+DOMAIN_PREFIX: Final = "ioed"
 _ALPHABET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _BECH32M: Final = 0x2BC830A3
@@ -20,8 +22,17 @@ _CHECKSUM_SYMBOLS: Final = 6
 
 def node_text(node: NodeId) -> str:
     """The 62-character text form of a node id."""
-    symbols = _regroup(node, 8, 5, pad=True)
-    return PREFIX + "1" + "".join(_ALPHABET[s] for s in (*symbols, *_checksum(symbols)))
+    return _text(PREFIX, node)
+
+
+def domain_text(domain: DomainId) -> str:
+    """The 63-character text form of a domain id."""
+    return _text(DOMAIN_PREFIX, domain)
+
+
+def _text(prefix: str, raw: bytes) -> str:
+    symbols = _regroup(raw, 8, 5, pad=True)
+    return prefix + "1" + "".join(_ALPHABET[s] for s in (*symbols, *_checksum(prefix, symbols)))
 
 
 def node_short(node: NodeId) -> str:
@@ -40,7 +51,7 @@ def parse_node(text: str) -> NodeId:
             f"node id {text!r} does not begin with '{PREFIX}1'; copy it whole from 'ioe identity show'"
         )
     symbols = _symbols(rest, text)
-    if _polymod((*_prefix_symbols(), *symbols)) != _BECH32M:
+    if _polymod((*_prefix_symbols(PREFIX), *symbols)) != _BECH32M:
         raise UsageError(
             f"node id {text!r} has a typing error (checksum); copy it whole from 'ioe identity show'"
         )
@@ -59,8 +70,8 @@ def _symbols(rest: str, text: str) -> tuple[int, ...]:
     return tuple(_ALPHABET.index(c) for c in rest)
 
 
-def _prefix_symbols() -> tuple[int, ...]:
-    return (*(ord(c) >> 5 for c in PREFIX), 0, *(ord(c) & 31 for c in PREFIX))
+def _prefix_symbols(prefix: str) -> tuple[int, ...]:
+    return (*(ord(c) >> 5 for c in prefix), 0, *(ord(c) & 31 for c in prefix))
 
 
 def _polymod(symbols: tuple[int, ...]) -> int:
@@ -73,8 +84,8 @@ def _polymod(symbols: tuple[int, ...]) -> int:
     return check
 
 
-def _checksum(symbols: tuple[int, ...]) -> tuple[int, ...]:
-    value = _polymod((*_prefix_symbols(), *symbols, *(0,) * _CHECKSUM_SYMBOLS)) ^ _BECH32M
+def _checksum(prefix: str, symbols: tuple[int, ...]) -> tuple[int, ...]:
+    value = _polymod((*_prefix_symbols(prefix), *symbols, *(0,) * _CHECKSUM_SYMBOLS)) ^ _BECH32M
     return tuple(value >> 5 * (_CHECKSUM_SYMBOLS - 1 - i) & 31 for i in range(_CHECKSUM_SYMBOLS))
 
 

@@ -107,6 +107,7 @@ class Hello:
     attestation: ObjectId  # Object id of the link attestation in force at the sender, 32 bytes
     parameters: bytes  # SHA-256 of the network parameters, 32 bytes (SPEC section 2)
     clock_utc_ms: int  # Sender's clock, UTC milliseconds
+    domain: bytes = b""  # Domain of the sender, 32 bytes; empty when it has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

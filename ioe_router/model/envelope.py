@@ -60,6 +60,9 @@ class ObjectType(IntEnum):
     IMBALANCE_RECORD = 52
     RELAY = 53
     RETAINED = 54
+    TRUST_LIST = 56
+    MEMBER_CERTIFICATE = 57
+    METER_CERTIFICATE = 58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

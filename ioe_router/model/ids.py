@@ -14,6 +14,7 @@ from typing import NewType
 NodeId = NewType("NodeId", bytes)  # 32 bytes, SHA-256 of the identity public key
 LinkId = NewType("LinkId", bytes)  # 16 bytes
 ObjectId = NewType("ObjectId", bytes)  # 32 bytes, SHA-256 of the signed bytes
+DomainId = NewType("DomainId", bytes)  # 32 bytes, hash of the network, quorum and roots a domain began with
 PathHash = NewType("PathHash", bytes)  # 32 bytes, running hash of a path's signed entries
 ReservationId = NewType("ReservationId", bytes)  # 16 bytes, drawn by the initiator
 

@@ -107,6 +107,7 @@ class PathEntry:
     attestation: ObjectId  # Object id of the attestation of the link to next_node, 32 bytes
     fee_micro_per_kwh: int  # Wheeling fee for this path's energy on that link, micro-units per kWh
     not_after_utc_s: int  # End of validity, UTC seconds
+    only_to_customers: bool = False  # next_node is a customer or peer: from there to customers only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ioe_router.codec.bound_tables import PRICE
+from ioe_router.codec.bound_rules import PRICE
 from ioe_router.codec.registry import TYPE_OF
 from ioe_router.core.events import Booked, PeerFault
 from ioe_router.core.hop import PRICE_MOST

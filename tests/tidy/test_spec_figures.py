@@ -17,13 +17,12 @@ import render_spec
 import spec_blocks
 
 from ioe_router.adapters import tls
-from ioe_router.codec import bound_tables, bounds, mapping
+from ioe_router.codec import bound_rules, bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.config import Limits, Timers
 from ioe_router.core import (
     curtailment,
-    evidence,
     gates,
     hop,
     imbalance,
@@ -33,6 +32,7 @@ from ioe_router.core import (
     trade,
     zone,
 )
+from ioe_router.model import clock
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError, Persistence
@@ -116,7 +116,7 @@ def test_limits_of_the_specification_are_those_of_the_configuration() -> None:
 def test_constants_of_the_specification_are_those_of_the_code() -> None:
     """The values that nobody may configure stand in the code as in SPEC.md."""
     assert {row[0]: int(row[1]) for row in _rows("constants")} == {
-        "clock tolerance, s": evidence.CLOCK_TOLERANCE_S,
+        "clock tolerance, s": clock.CLOCK_TOLERANCE_S,
         "dead after, intervals": tls.dead_after_ms(1),
         "connection limit, s": zone.LIMIT_LIFETIME_S,
         "envelope, slots": zone.ENVELOPE_SLOTS,
@@ -133,13 +133,13 @@ def test_constants_of_the_specification_are_those_of_the_code() -> None:
 def test_wire_limits_of_the_specification_are_those_of_the_codec() -> None:
     """The limits on the wire stand in the codec as in SPEC.md."""
     assert {row[0]: int(row[1]) for row in _rows("wire-limits")} == {
-        "Signed bytes of an envelope": bound_tables.ENVELOPE_BYTES,
-        "Bytes of a frame": bound_tables.FRAME_BYTES,
-        "Envelopes in a frame": bound_tables.FRAME_ENVELOPES,
-        "Slots in an offer": bound_tables.SLOTS_MAX,
-        "Packets in a batch": bound_tables.PACKETS_MAX,
-        "Links in a path": bound_tables.PATH_LINKS,
-        "Lines in an operating envelope": bound_tables.LINES_MAX,
+        "Signed bytes of an envelope": bound_rules.ENVELOPE_BYTES,
+        "Bytes of a frame": bound_rules.FRAME_BYTES,
+        "Envelopes in a frame": bound_rules.FRAME_ENVELOPES,
+        "Slots in an offer": bound_rules.SLOTS_MAX,
+        "Packets in a batch": bound_rules.PACKETS_MAX,
+        "Links in a path": bound_rules.PATH_LINKS,
+        "Lines in an operating envelope": bound_rules.LINES_MAX,
         "Bands": BANDS_MAX,
     }
 
@@ -175,7 +175,7 @@ def test_only_zone_reports_could_outgrow_an_envelope() -> None:
     large = {
         kind.name
         for kind in REGISTRY
-        if message_sizes.largest(kind).signed_bytes > bound_tables.ENVELOPE_BYTES
+        if message_sizes.largest(kind).signed_bytes > bound_rules.ENVELOPE_BYTES
     }
     assert large == {"ZONE_REPORT"}
 

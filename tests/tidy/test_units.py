@@ -52,6 +52,7 @@ WITHOUT_UNIT = {
     "offer_seq": "counter",
     "packets": "count",
     "position": "count of hops",
+    "quorum": "count of keys",
     "preemption_gap": "difference of priorities",
     "priority": "rank from 0 to 7",
     "received_seq": "counter",

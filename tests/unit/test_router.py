@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioe_router.codec import mapping
-from ioe_router.codec.bound_tables import FRAME_BYTES
+from ioe_router.codec.bound_rules import FRAME_BYTES
 from ioe_router.codec.frames import decode_frame, encode_frame
 from ioe_router.core.effects import CloseSession, Effect, Emit, SendFrame
 from ioe_router.core.events import Event, NeighborDown, PeerFault

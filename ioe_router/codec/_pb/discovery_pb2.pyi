@@ -296,6 +296,7 @@ class Hello(_message.Message):
     ATTESTATION_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     CLOCK_UTC_MS_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
     network_id: _builtins.str
     """Network, as in OperationalKey."""
     node: _builtins.bytes
@@ -322,6 +323,8 @@ class Hello(_message.Message):
     """SHA-256 of the network parameters, 32 bytes (SPEC section 2)."""
     clock_utc_ms: _builtins.int
     """Sender's clock, UTC milliseconds."""
+    domain: _builtins.bytes
+    """Domain of the sender, 32 bytes; empty when it has none."""
     def __init__(
         self,
         *,
@@ -338,10 +341,11 @@ class Hello(_message.Message):
         attestation: _builtins.bytes = ...,
         parameters: _builtins.bytes = ...,
         clock_utc_ms: _builtins.int = ...,
+        domain: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "clock_utc_ms", b"clock_utc_ms", "epoch", b"epoch", "features", b"features", "last_seen_epoch", b"last_seen_epoch", "neighbor", b"neighbor", "network_id", b"network_id", "node", b"node", "nonce", b"nonce", "parameters", b"parameters", "role", b"role", "version_max", b"version_max", "version_min", b"version_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "clock_utc_ms", b"clock_utc_ms", "domain", b"domain", "epoch", b"epoch", "features", b"features", "last_seen_epoch", b"last_seen_epoch", "neighbor", b"neighbor", "network_id", b"network_id", "node", b"node", "nonce", b"nonce", "parameters", b"parameters", "role", b"role", "version_max", b"version_max", "version_min", b"version_min"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,6 +105,12 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     """ioe.v1.Relay, frame signature only."""
     OBJECT_TYPE_RETAINED: _ObjectType.ValueType  # 54
     """ioe.v1.Retained, frame signature only."""
+    OBJECT_TYPE_TRUST_LIST: _ObjectType.ValueType  # 56
+    """ioe.v1.TrustList, signed by root keys."""
+    OBJECT_TYPE_MEMBER_CERTIFICATE: _ObjectType.ValueType  # 57
+    """ioe.v1.MemberCertificate, signed by root keys."""
+    OBJECT_TYPE_METER_CERTIFICATE: _ObjectType.ValueType  # 58
+    """ioe.v1.MeterCertificate, signed by root keys."""
 
 class ObjectType(_ObjectType, metaclass=_ObjectTypeEnumTypeWrapper):
     """Which message the signed bytes of an envelope hold. SPEC section 4 maps each
@@ -191,6 +197,12 @@ OBJECT_TYPE_RELAY: ObjectType.ValueType  # 53
 """ioe.v1.Relay, frame signature only."""
 OBJECT_TYPE_RETAINED: ObjectType.ValueType  # 54
 """ioe.v1.Retained, frame signature only."""
+OBJECT_TYPE_TRUST_LIST: ObjectType.ValueType  # 56
+"""ioe.v1.TrustList, signed by root keys."""
+OBJECT_TYPE_MEMBER_CERTIFICATE: ObjectType.ValueType  # 57
+"""ioe.v1.MemberCertificate, signed by root keys."""
+OBJECT_TYPE_METER_CERTIFICATE: ObjectType.ValueType  # 58
+"""ioe.v1.MeterCertificate, signed by root keys."""
 Global___ObjectType: _TypeAlias = ObjectType  # noqa: Y015
 
 @_typing.final
@@ -234,7 +246,7 @@ class SignedEnvelope(_message.Message):
     """The serialised message, at most 65536 bytes."""
     @_builtins.property
     def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signature]:
-        """None for objects under a frame signature only, else one per required signer, at most 2."""
+        """None for objects under a frame signature only, else one per required signer, at most 16."""
 
     def __init__(
         self,

@@ -307,6 +307,7 @@ class PathEntry(_message.Message):
     ATTESTATION_FIELD_NUMBER: _builtins.int
     FEE_MICRO_PER_KWH_FIELD_NUMBER: _builtins.int
     NOT_AFTER_UTC_S_FIELD_NUMBER: _builtins.int
+    ONLY_TO_CUSTOMERS_FIELD_NUMBER: _builtins.int
     origin: _builtins.bytes
     """Origin that the path leads to, node id."""
     direction: Global___Direction.ValueType
@@ -325,6 +326,8 @@ class PathEntry(_message.Message):
     """Wheeling fee for this path's energy on that link, micro-units per kWh."""
     not_after_utc_s: _builtins.int
     """End of validity, UTC seconds."""
+    only_to_customers: _builtins.bool
+    """True when next_node is a customer or a peer: from there the path goes on to customers only."""
     def __init__(
         self,
         *,
@@ -337,10 +340,11 @@ class PathEntry(_message.Message):
         attestation: _builtins.bytes = ...,
         fee_micro_per_kwh: _builtins.int = ...,
         not_after_utc_s: _builtins.int = ...,
+        only_to_customers: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "direction", b"direction", "fee_micro_per_kwh", b"fee_micro_per_kwh", "next_node", b"next_node", "node", b"node", "not_after_utc_s", b"not_after_utc_s", "origin", b"origin", "position", b"position", "previous", b"previous"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "direction", b"direction", "fee_micro_per_kwh", b"fee_micro_per_kwh", "next_node", b"next_node", "node", b"node", "not_after_utc_s", b"not_after_utc_s", "only_to_customers", b"only_to_customers", "origin", b"origin", "position", b"position", "previous", b"previous"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

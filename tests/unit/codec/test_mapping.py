@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ioe_router.codec import bounds, mapping, wire
-from ioe_router.codec.bound_tables import FRAME_ENVELOPES
+from ioe_router.codec.bound_rules import FRAME_ENVELOPES
 from ioe_router.codec.registry import REGISTRY
-from ioe_router.model import discovery, envelope, errors, grid, reservation, routing, settlement
+from ioe_router.model import discovery, domain, envelope, errors, grid, reservation, routing, settlement
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError
 from tests.unit.codec.values import ALL_BODIES, Value, bodies
 
 LIGHT = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-MODEL = (discovery, envelope, errors, grid, reservation, routing, settlement)
+MODEL = (discovery, domain, envelope, errors, grid, reservation, routing, settlement)
 DEPTH_MAX = 16
 ALL_DEFAULTS_ALLOWED = (discovery.Close, discovery.Retained, grid.ZoneReport)
 

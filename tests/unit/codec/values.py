@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ioe_router.codec.bound_tables import TABLES
 from ioe_router.codec.bound_types import Count, Lengths, Nested, Range, Text
 from ioe_router.codec.mapping import unwrapped
-from ioe_router.model import discovery, reservation, routing
+from ioe_router.model import discovery, domain, reservation, routing
 from ioe_router.model.envelope import Envelope, ObjectType
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
@@ -92,9 +92,29 @@ def _hold_core(value: reservation.HoldCore) -> dict[str, Any]:
     return {"band": value.band if value.band < 12 else 255, **_numbered("items")(value)}
 
 
+def _ordered(entries: tuple[Value, ...], field: str) -> tuple[Value, ...]:
+    each = {getattr(entry, field): entry for entry in entries}
+    return tuple(each[key] for key in sorted(each))
+
+
+def _certificate(value: Value) -> dict[str, Any]:
+    ends = min(value.expires_utc_s, value.issued_utc_s + domain.LIFETIME_S_MAX)
+    return {"signers": _ordered(value.signers, "key"), "expires_utc_s": ends}
+
+
+def _trust_list(value: domain.TrustList) -> dict[str, Any]:
+    roots = _ordered(value.roots, "key")
+    removals = _ordered(value.removals, "node")
+    quorum = min(value.quorum, len(roots))
+    return {"roots": roots, "removals": removals, "quorum": quorum, **_certificate(value)}
+
+
 _CHANGES: dict[type, Callable[[Any], dict[str, Any]]] = {
     discovery.LinkAttestation: lambda value: {"other": _apart(value.keeper)},
     discovery.Hello: _hello,
+    domain.TrustList: _trust_list,
+    domain.MemberCertificate: _certificate,
+    domain.MeterCertificate: _certificate,
     routing.Offer: _short_runs,
     routing.PathEntry: lambda value: {"next_node": _apart(value.node)},
     reservation.HoldCore: _hold_core,

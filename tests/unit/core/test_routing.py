@@ -268,7 +268,9 @@ def test_nothing_of_a_provider_or_peer_goes_to_another(
     wires = (Wire("left", "mid"), Wire("mid", "right"))
     mid = config_of("mid", wires)
     roles = (learned_from, told_to)
-    neighbors = tuple(replace(n, role=r) for n, r in zip(mid.neighbors, roles, strict=True))
+    neighbors = tuple(
+        replace(n, role=r, transit=Transit.PAID) for n, r in zip(mid.neighbors, roles, strict=True)
+    )
     configs = {
         "mid": replace(mid, neighbors=neighbors),
         "left": config_of("left", wires, role=counterpart[learned_from]),
