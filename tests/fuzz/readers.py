@@ -34,8 +34,6 @@ from ioe_router.adapters.recorder import RecordedRouter
 from ioe_router.adapters.recording import RecordingFile, unpacked
 from ioe_router.adapters.store import Store
 from ioe_router.adapters.store_reading import examine
-from ioe_router.codec.keys import KeyRing
-from ioe_router.codec.sealing import CodecSealer
 from ioe_router.config import RouterConfig
 from ioe_router.daemon.settings import EXAMPLE, NetworkSection, parse_settings, parse_toml
 from ioe_router.model.bech32m import node_text, parse_node
@@ -275,8 +273,7 @@ def _trust() -> Path:
     session = recorded()
     router = session.moments[-1].router
     attestation = router._config.neighbors[0].attestation
-    keys = tuple(one.own_key.envelope for one in session.ids.values())
-    write_attestation(folder / "link.json", AttestationFile(attestation=attestation, keys=keys))
+    write_attestation(folder / "link.json", AttestationFile(attestation=attestation))
     return folder
 
 
@@ -318,10 +315,7 @@ def _read_trust(path: Path) -> None:
 
 
 def _attestation(path: Path) -> None:
-    me = recorded().ids[VICTIM]
-    ring = KeyRing(network_id=PARAMETERS.network_id, limit=16)
-    codec = CodecSealer(ring=ring, signer=me.signer, node=me.node, now=NOW)
-    open_attestation(codec, read_attestation(path), NOW, str(path))
+    open_attestation(read_attestation(path), PARAMETERS.network_id, NOW, str(path))
 
 
 def trust_seeds() -> list[bytes]:
