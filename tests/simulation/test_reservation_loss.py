@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ioe_router.core.events import Booked, HoldAnswered, PeerFault, TradeProgress
+from ioe_router.core.events import Booked, HoldAnswered
 from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, Persistence, Scope
-from ioe_router.model.reservation import CommitHop, Committed, Failed, Receipt, Refuse, ReservationState
-from ioe_router.model.routing import Direction
-from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, SLOT, Cable, Passing, Sim, build, dropping
+from ioe_router.model.reservation import Failed, Receipt, Refuse, ReservationState
+from tests.simulation.lossy_line import ask, cut, line, states
+from tests.simulation.pair import KWH_J, SLOT, Passing, dropping
+from tests.simulation.sold_over_b import nothing_booked
 
 S = ReservationState
 GRANT, REFUSE, COMMIT_HOP, COMMITTED = (
@@ -20,42 +20,6 @@ GRANT, REFUSE, COMMIT_HOP, COMMITTED = (
     ObjectType.COMMIT_HOP,
     ObjectType.COMMITTED,
 )
-
-
-def line(*, direction: Direction = Direction.SUPPLY) -> Sim:
-    """Node a offers, b stands between, c wants; a keeps ab, c keeps bc; the last phase before the gate."""
-    sim = build(Cable("a", "b"), Cable("c", "b", r_micro_ohm=100_000))
-    sim.at(1_200)
-    sim.offer("a", 100_000, direction=direction)
-    sim.at(500)
-    return sim
-
-
-def ask(sim: Sim) -> None:
-    """The want of c, until its first HOLD is out and answered as far as the wire lets it."""
-    sim.want("c", KWH_J, 200_000)
-    while not sim.records("c"):
-        sim.wait(1)
-    sim.wait(1)
-
-
-def cut(sim: Sim, one: str, other: str) -> None:
-    """Lose the session of two neighbours."""
-    sim.wire.disconnect(sim.node(one), sim.node(other))
-    sim.wire.settle()
-
-
-def free(sim: Sim) -> None:
-    """No link carries a packet and the origin has all its energy."""
-    for one, other in ("ab", "ba", "bc", "cb"):
-        assert sim.entries(one, other) == ()
-    assert sim.free_j("a") == 100 * KWH_J
-    sim.check()
-
-
-def states(sim: Sim) -> list[list[ReservationState]]:
-    """Of all three nodes, initiator first."""
-    return [sim.states(n) for n in "cba"]
 
 
 # ------------------------------------------------------------------ lost answers
@@ -191,7 +155,7 @@ def test_doubt_ends_with_the_slot() -> None:
     assert sim.used_j("b", "c") > 0
     sim.at(-903)
     assert states(sim)[:2] == [[S.FAILED], [S.FAILED]]
-    free(sim)
+    nothing_booked(sim)
 
 
 def test_a_reservation_in_doubt_at_the_final_gate_is_not_dispatched() -> None:
@@ -220,7 +184,7 @@ def test_a_neighbour_lost_while_holding_refuses_the_hold() -> None:
     assert [(r.code, r.scope) for r in sim.heard("b", "c", Refuse)] == [(ErrorCode.NEIGHBOR_LOST, Scope.NODE)]
     assert [s[0] for s in states(sim)][:2] == [S.FAILED, S.FAILED]
     sim.wait(46)
-    free(sim)
+    nothing_booked(sim)
 
 
 def test_a_neighbour_lost_while_held_fails_the_hold() -> None:
@@ -233,7 +197,7 @@ def test_a_neighbour_lost_while_held_fails_the_hold() -> None:
     assert [f.code for f in sim.heard("b", "c", Failed)] == [ErrorCode.NEIGHBOR_LOST]
     assert [s[0] for s in states(sim)][:2] == [S.FAILED, S.FAILED]
     sim.wait(46)
-    free(sim)
+    nothing_booked(sim)
 
 
 def test_a_neighbour_lost_while_in_doubt_leaves_the_doubt_and_coming_back_ends_it() -> None:
@@ -336,105 +300,4 @@ def test_a_release_while_the_way_to_the_origin_is_gone_ends_at_home() -> None:
     sim.wire.connect(sim.node("c"), sim.node("b"))
     sim.wait(3)
     assert [s[0] for s in states(sim)] == [S.RELEASED] * 3
-    free(sim)
-
-
-# ------------------------------------------------------------------ a bad wire
-
-
-def test_a_slow_wire_changes_no_figure() -> None:
-    """With 700 ms on every frame the same packet is booked as at once."""
-    quick, slow = line(), line()
-    slow.wire.on_frame = lambda p: [Passing(p.sender, p.receiver, p.data, 700)]
-    for sim in (quick, slow):
-        sim.want("c", KWH_J, 200_000)
-        sim.wait(20)
-        sim.check_quiet()
-    assert [e.increment for e in quick.entries("b", "c")] == [e.increment for e in slow.entries("b", "c")]
-    assert [b.price_micro_per_kwh for b in slow.events("c", Booked)] == [
-        b.price_micro_per_kwh for b in quick.events("c", Booked)
-    ]
-
-
-@pytest.mark.parametrize("copies", [0, 2], ids=["lost", "repeated"])
-def test_a_gap_or_repetition_of_frames_ends_its_session_and_no_other(copies: int) -> None:
-    """The receiver closes with REPLAYED; what was committed stands, and the other link lives on."""
-    sim = line()
-    ask(sim)
-    spent: list[Passing] = []
-
-    def once(passing: Passing) -> list[Passing]:
-        if passing.sender != "a" or spent:
-            return [passing]
-        spent.append(passing)
-        return [passing] * copies
-
-    sim.wire.on_frame = once
-    for price in (110_000, 120_000):
-        sim.offer("a", price)
-        sim.wait(2)
-    assert spent
-    assert {f.code for f in sim.events("b", PeerFault)} == {ErrorCode.REPLAYED}
-    up = {n: s.name for n, s in sim.router("b").snapshot().neighbors}
-    assert up == {sim.node("a"): "IDLE", sim.node("c"): "ESTABLISHED"}
-    assert states(sim) == [[S.COMMITTED]] * 3
-
-
-@pytest.mark.parametrize("part", [0.2, 0.5, 0.8, 0.99])
-def test_a_corrupted_frame_is_never_believed(part: float) -> None:
-    """One flipped bit costs the object, the frame or the session; no altered offer is taken."""
-    sim = line()
-    ask(sim)
-    spent: list[Passing] = []
-
-    def once(passing: Passing) -> list[Passing]:
-        if passing.sender != "a" or spent:
-            return [passing]
-        spent.append(passing)
-        broken = bytearray(passing.data)
-        broken[int(len(broken) * part)] ^= 0x40
-        return [Passing(passing.sender, passing.receiver, bytes(broken))]
-
-    sim.wire.on_frame = once
-    for price in (110_000, 120_000):
-        sim.offer("a", price)
-        sim.wait(2)
-    assert spent
-    assert sim.events("b", PeerFault)
-    told = {run.price_micro_per_kwh for o in sim.router("b").snapshot().offers for run in o.body.runs}
-    assert told <= {100_000, 120_000}
-    assert states(sim) == [[S.COMMITTED]] * 3
-
-
-def test_a_want_is_covered_after_all_when_the_session_comes_back() -> None:
-    """NEIGHBOR_LOST in one band, a new path in the next: the want ends covered."""
-    sim = build(Cable("a", "b"), Cable("c", "b"))
-    sim.at(1_200)
-    sim.offer("a", 100_000)
-    sim.at(569)
-    sim.wire.on_object = dropping(GRANT, sender="a")
-    ask(sim)
-    cut(sim, "a", "b")
-    sim.wire.on_object = None
-    sim.wait(2)
-    sim.wire.connect(sim.node("a"), sim.node("b"))
-    sim.at(200)
-    progress = sim.events("c", TradeProgress)
-    assert progress[-1].covered_j == KWH_J
-    sim.check_quiet()
-
-
-def test_a_puppet_that_holds_and_abandons_costs_its_hold_time_and_no_more() -> None:
-    """Hold after hold without commit: each one frees everything by itself."""
-    sim = build(Cable("b", "a"), Cable("b", "c"))
-    sim.at(1_200)
-    sim.offer("a", 100_000)
-    sim.at(500)
-    for _ in range(5):
-        Puppet(sim, "c", "b", "a").ask()
-    assert len(sim.entries("b", "a")) == 5
-    sim.wait(46)
-    free(sim)
-    assert sim.heard("c", "b", CommitHop) == []
-    assert sim.heard("b", "c", Committed) == []
-    assert REFUSE not in {e.type for here, there, e in sim.wire.passed if (here, there) == ("b", "c")}
+    nothing_booked(sim)
