@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack
 
@@ -11,68 +10,18 @@ import pytest
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import Booked, CommandRefused, Curtailed, PeerFault, Unbooked
 from ioe_router.core.inputs import CurtailReservation
-from ioe_router.model.errors import ErrorCode, UsageError
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.grid import Exchange
-from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, ReservationState
 from ioe_router.model.routing import Direction
 from ioe_router.router import Router
+from tests.simulation.cutting import BUY, PATH, SELL, booked, chain, cut, energies, say_cut
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, SLOT, Cable, Sim, build, decoded
+from tests.simulation.pair import KWH_J, SLOT, Cable, build, decoded
 from tests.simulation.test_replay import Given
 
 S = ReservationState
-PATH = "abcd"
-BUY, SELL = Direction.SUPPLY, Direction.DEMAND
-
-
-def chain(direction: Direction = BUY, make: Callable[..., Router] = Router) -> Sim:
-    """Node a offers, d wants; b and c carry. Keepers alternate, so both ways of booking occur."""
-    sim = build(Cable("b", "a"), Cable("b", "c", r_micro_ohm=100_000), Cable("d", "c"), make=make)
-    sim.at(1_200)
-    sim.offer("a", 100_000 if direction is BUY else 300_000, direction=direction)
-    if direction is SELL:
-        sim.offer("d", 50_000)
-    sim.at(500)
-    sim.want(
-        "d",
-        KWH_J,
-        500_000 if direction is BUY else 100_000,
-        direction=direction,
-        own_offer_no=None if direction is BUY else 1,
-    )
-    sim.wait(4)
-    assert [set(sim.states(name)) for name in PATH] == [{S.COMMITTED}] * 4
-    sim.check_quiet()
-    return sim
-
-
-def booked(sim: Sim, name: str) -> tuple[ReservationId, int]:
-    """The first reservation at a node and the energy of its packet at the busbar."""
-    record = sim.records(name)[0]
-    return record.core.body.reservation, record.granted[1].energy_j
-
-
-def cut(
-    sim: Sim, name: str, remaining_j: int, *, in_s: int = 0, code: ErrorCode = ErrorCode.CURTAILED
-) -> None:
-    """Let a node cut the first reservation's packet."""
-    reservation, _ = booked(sim, name)
-    at_ms = 0 if not in_s else sim.wire.now.utc_ms + in_s * 1_000
-    order = CurtailReservation(
-        reservation=reservation, remaining=((1, remaining_j),), code=code, effective_utc_ms=at_ms
-    )
-    sim.wire.give(sim.node(name), order)
-    sim.wire.settle()
-
-
-def energies(sim: Sim) -> list[int]:
-    """What is left of the packet at each busbar."""
-    left = []
-    for name in PATH:
-        granted = sim.records(name)[0].granted.get(1)
-        left.append(0 if granted is None else granted.energy_j)
-    return left
 
 
 @pytest.mark.parametrize("cutter", PATH)
@@ -327,121 +276,3 @@ def test_a_cut_in_the_running_slot_moves_the_set_points() -> None:
     out = [s for s in node.schedules if s.slot == SLOT and s.link is None]
     assert [s.energy_j for s in out[1:]] == [0]
     sim.check_quiet()
-
-
-# ------------------------------------------------------------------ refusals
-
-
-def say_cut(
-    sim: Sim, sender: str, receiver: str, remaining_j: int, *, signer: str = "", in_s: int = 0, index: int = 1
-) -> None:
-    """Let a node say a cut with a valid signature, whatever its router thinks."""
-    reservation, _ = booked(sim, "a")
-    items = (PacketEnergy(index=index, energy_j=remaining_j),)
-    body = Curtail(
-        reservation=reservation,
-        version=1,
-        node=sim.node(signer or sender),
-        code=ErrorCode.CURTAILED,
-        items=items,
-        effective_utc_ms=sim.wire.now.utc_ms + in_s * 1_000,
-    )
-    sim.say(sender, receiver, CurtailHop(curtail=sim.seal(signer or sender, body), items=items))
-
-
-@pytest.mark.parametrize(
-    ("sender", "receiver", "signer", "code"),
-    [
-        ("a", "b", "d", ErrorCode.NOT_OWNER),
-        ("c", "b", "a", ErrorCode.NOT_OWNER),
-        ("a", "b", "b", ErrorCode.NOT_OWNER),
-    ],
-    ids=["initiator from the origin's side", "origin from the initiator's side", "the receiver itself"],
-)
-def test_a_cut_from_the_wrong_side_is_refused(
-    sender: str, receiver: str, signer: str, code: ErrorCode
-) -> None:
-    """Nobody cuts in the name of an end that is elsewhere."""
-    sim = chain()
-    before = energies(sim)
-    say_cut(sim, sender, receiver, 0, signer=signer)
-    assert [f.code for f in sim.events(receiver, PeerFault)] == [code]
-    assert energies(sim) == before
-    sim.check_quiet()
-
-
-def test_a_cut_by_a_neighbour_that_is_not_on_the_path_is_refused() -> None:
-    """NOT_OWNER, and nothing changes."""
-    sim = build(Cable("b", "a"), Cable("b", "c"), Cable("b", "d"))
-    sim.at(1_200)
-    sim.offer("a", 100_000)
-    sim.at(500)
-    Puppet(sim, "c", "b", "a").ask().commit()
-    before = sim.entries("b", "a")
-    say_cut(sim, "d", "b", 0)
-    assert [f.code for f in sim.events("b", PeerFault)] == [ErrorCode.NOT_OWNER]
-    assert sim.entries("b", "a") == before
-
-
-@pytest.mark.parametrize(
-    ("index", "raised_j", "code"),
-    [(1, 1, ErrorCode.GRANT_CHANGED), (2, 0, ErrorCode.GRANT_CHANGED)],
-    ids=["more than committed", "no such packet"],
-)
-def test_a_cut_never_raises_and_never_invents(index: int, raised_j: int, code: ErrorCode) -> None:
-    """GRANT_CHANGED for more than was committed and for a packet that never was."""
-    sim = chain()
-    before = energies(sim)
-    say_cut(sim, "a", "b", booked(sim, "a")[1] + raised_j, index=index)
-    assert [f.code for f in sim.events("b", PeerFault)] == [code]
-    assert energies(sim) == before
-    sim.check_quiet()
-
-
-def test_a_cut_after_the_slot_is_refused() -> None:
-    """IN_PAST: what was delivered cannot be cut."""
-    sim = chain()
-    sim.at(-901)
-    before = energies(sim)
-    say_cut(sim, "a", "b", 0)
-    assert [f.code for f in sim.events("b", PeerFault)] == [ErrorCode.IN_PAST]
-    cut(sim, "a", 0)
-    assert [no.code for no in sim.events("a", CommandRefused)] == [ErrorCode.IN_PAST]
-    assert energies(sim) == before
-
-
-def test_only_committed_packets_are_cut() -> None:
-    """Held ones: UNEXPECTED on the wire and for the own host."""
-    sim = build(Cable("b", "a"), Cable("b", "c"))
-    sim.at(1_200)
-    sim.offer("a", 100_000)
-    sim.at(500)
-    Puppet(sim, "c", "b", "a").ask()
-    say_cut(sim, "a", "b", 0)
-    assert [f.code for f in sim.events("b", PeerFault)] == [ErrorCode.UNEXPECTED]
-    cut(sim, "b", 0)
-    assert [no.code for no in sim.events("b", CommandRefused)] == [ErrorCode.UNEXPECTED]
-    assert sim.states("b") == sim.states("a") == [S.HELD]
-
-
-@pytest.mark.parametrize("remaining", [((2, 0),), ((1, 10**9),)], ids=["unknown", "more"])
-def test_an_order_that_cuts_what_is_not_booked_is_refused(remaining: tuple[tuple[int, int], ...]) -> None:
-    """GRANT_CHANGED for the own host, for the packet may have been cut meanwhile; nothing else happens."""
-    sim = chain()
-    before = energies(sim)
-    order = CurtailReservation(reservation=booked(sim, "b")[0], remaining=remaining)
-    sim.wire.give(sim.node("b"), order)
-    sim.wire.settle()
-    assert [(no.command, no.code) for no in sim.events("b", CommandRefused)] == [
-        (order, ErrorCode.GRANT_CHANGED)
-    ]
-    assert energies(sim) == before
-
-
-@pytest.mark.parametrize("remaining", [(), ((1, -1),)], ids=["nothing", "negative"])
-def test_an_order_that_no_cut_can_state_is_a_mistake(remaining: tuple[tuple[int, int], ...]) -> None:
-    """Whatever has happened meanwhile, such an order is wrong: one sentence for whoever wrote the host."""
-    sim = chain()
-    sim.wire.give(sim.node("b"), CurtailReservation(reservation=booked(sim, "b")[0], remaining=remaining))
-    with pytest.raises(UsageError, match="packet"):
-        sim.wire.settle()

@@ -9,8 +9,8 @@ import pytest
 from ioe_router.core.events import PeerFault
 from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.model.reservation import ReservationState
+from tests.simulation.cutting import PATH, booked, chain, cut
 from tests.simulation.pair import SLOT, Sim
-from tests.simulation.test_curtailment import PATH, booked, chain, cut
 
 S = ReservationState
 GATE_S = 120  # final gate before a slot of 900 s
