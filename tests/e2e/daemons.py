@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.two_nodes import COMMAND, ENVIRONMENT
+from tests.e2e.node_files import COMMAND, ENVIRONMENT
 
 
 class Daemon:

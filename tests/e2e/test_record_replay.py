@@ -12,7 +12,8 @@ import pytest
 
 from ioe_router.adapters.recording import RecordingFile
 from ioe_router.adapters.replayer import Replayer
-from tests.e2e.two_nodes import COMMAND, ENVIRONMENT, ioe, ioe_ok, make_pair
+from tests.e2e.node_files import COMMAND, ENVIRONMENT, ioe, ioe_ok
+from tests.e2e.two_nodes import make_pair
 
 NAMES = ("west", "east")
 WITHIN_S = 120.0

@@ -21,7 +21,8 @@ from ioe_router.adapters.store import Store
 from ioe_router.adapters.store_reading import examine
 from ioe_router.model.ids import NodeId
 from tests.e2e.daemons import Daemon, wait_for
-from tests.e2e.two_nodes import Pair, free_port, ioe, make_pair
+from tests.e2e.node_files import free_port, ioe
+from tests.e2e.two_nodes import Pair, make_pair
 
 DAY_S = 86_400
 
