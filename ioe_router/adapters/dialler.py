@@ -116,17 +116,18 @@ class Dialler:
             self._call.cancel()
 
     async def run(self) -> None:
-        """Dial whenever there is no live stream, until the table is closing."""
+        """Dial whenever there is no live stream, until the table is closing or the neighbour removed."""
         if self._table.node > self._neighbor:
             await asyncio.sleep(self._patience.grace_ms / _MS_PER_S)
-        while not self._table.closing:
+        while not (self._table.closing or self._table.is_removed(self._neighbor)):
             await self._table.wait_until_free(self._neighbor)
             await asyncio.sleep(self._pause_s())
             if self._wanted():
                 await self._attempt()
 
     def _wanted(self) -> bool:
-        return not (self._table.closing or self._table.is_live(self._neighbor))
+        table, neighbor = self._table, self._neighbor
+        return not (table.closing or table.is_removed(neighbor) or table.is_live(neighbor))
 
     def _pause_s(self) -> float:
         if self._failures == 0:

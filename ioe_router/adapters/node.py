@@ -184,6 +184,11 @@ class Node:
             self._failed.exception()  # whoever waited has it; nobody else is owed it
         await asyncio.sleep(_TICK_S)
 
+    def remove(self, neighbor: NodeId) -> None:
+        """End the session with a neighbour and treat it as a stranger until the next start."""
+        self._server.identity.forget(neighbor)
+        self._table.remove(neighbor)
+
     def submit(self, command: Input) -> None:
         """Give the router a command."""
         self._runner.submit(command)

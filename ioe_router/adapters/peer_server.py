@@ -56,7 +56,6 @@ class PeerServer:
         self.streams_accepted = 0
         self._table = table
         self._listen = listen
-        self._pinned = pinned
         self._keepalive_ms = keepalive_ms
         self._wall_utc_s = wall_utc_s
         self._server: grpc.aio.Server | None = None
@@ -82,7 +81,7 @@ class PeerServer:
             self._server = None
 
     async def _session(self, _requests: object, context: Context) -> None:
-        caller = identify_client(context.auth_context(), self._pinned, self._wall_utc_s())
+        caller = identify_client(context.auth_context(), self.identity.pinned, self._wall_utc_s())
         if isinstance(caller, str):
             self._table.refused[ErrorCode.NOT_A_NEIGHBOR] += 1
             await _refuse(context, Ended(ErrorCode.NOT_A_NEIGHBOR, caller))

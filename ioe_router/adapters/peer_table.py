@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ioe_router.adapters.peer_stream import Ended, Inbox, PeerStream, Traffic, Wire
 from ioe_router.core.inputs import SessionDown, SessionUp
@@ -13,6 +13,8 @@ from ioe_router.core.streams import refusal
 from ioe_router.model.bech32m import node_short
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
+
+_REMOVED: Final = "the operator has removed this neighbour; pair again to be let in"
 
 
 class Opening(Protocol):
@@ -39,6 +41,7 @@ class PeerTable:
         self.totals = {neighbor: Traffic() for neighbor in neighbors}
         self._inbox = inbox
         self._streams: dict[NodeId, PeerStream] = {}
+        self._removed: set[NodeId] = set()
         self._free = {neighbor: asyncio.Event() for neighbor in self.totals}
         for event in self._free.values():
             event.set()
@@ -46,6 +49,17 @@ class PeerTable:
     def is_live(self, neighbor: NodeId) -> bool:
         """Whether a stream to the neighbour stands."""
         return neighbor in self._streams
+
+    def is_removed(self, neighbor: NodeId) -> bool:
+        """Whether the operator has removed the neighbour since the start."""
+        return neighbor in self._removed
+
+    def remove(self, neighbor: NodeId) -> None:
+        """The node is no neighbour any more: end its stream and take no other, in either direction."""
+        self._removed.add(neighbor)
+        if (dialler := self.diallers.get(neighbor)) is not None:
+            dialler.abandon()
+        self.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, _REMOVED)
 
     async def wait_until_free(self, neighbor: NodeId) -> None:
         """Return once no stream to the neighbour stands."""
@@ -55,6 +69,8 @@ class PeerTable:
         """Why an incoming stream of the neighbour may not stand, or None when it may."""
         if self.closing:
             return self._refuse(ErrorCode.SHUTTING_DOWN, "this node is shutting down; dial again later")
+        if self.is_removed(neighbor):
+            return self._refuse(ErrorCode.NOT_A_NEIGHBOR, _REMOVED)
         dialler = self.diallers.get(neighbor)
         is_out = dialler is not None and dialler.opening
         code = refusal(self.node, neighbor, stands=self.is_live(neighbor), dial_is_out=is_out)

@@ -38,7 +38,7 @@ class ServerIdentity:
     """What the listening side presents and whom it trusts. `leaf` may be replaced at any time."""
 
     def __init__(self, leaf: Leaf, pinned: Mapping[NodeId, x509.Certificate]) -> None:
-        self._pinned = pinned
+        self._pinned = dict(pinned)
         self._lock = threading.Lock()
         self._leaf = leaf
         self._fresh = False
@@ -54,6 +54,18 @@ class ServerIdentity:
         """Present another leaf from the next handshake on."""
         with self._lock:
             self._leaf, self._fresh = leaf, True
+
+    @property
+    def pinned(self) -> Mapping[NodeId, x509.Certificate]:
+        """Whom the listening side trusts at this moment."""
+        with self._lock:
+            return dict(self._pinned)
+
+    def forget(self, neighbor: NodeId) -> None:
+        """Trust a node no longer, from the next handshake on."""
+        with self._lock:
+            self._pinned.pop(neighbor, None)
+            self._fresh = True
 
     def credentials(self) -> grpc.ServerCredentials:
         """Credentials for `add_secure_port`; a client without a certificate of a neighbour is turned away."""

@@ -30,6 +30,7 @@ from ioe_router.core.inputs import Input
 from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
+from ioe_router.daemon.peer_watch import PeerWatch
 from ioe_router.daemon.reporting import Log
 from ioe_router.daemon.store import open_store
 from ioe_router.model.bech32m import node_short, node_text
@@ -73,6 +74,7 @@ class _Daemon:
         self._agent = plan.agent()
         self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
         self._ended: asyncio.Future[None] | None = None
+        self._peers: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Start, wait for an end, stop."""
@@ -162,6 +164,7 @@ class _Daemon:
         for command in self._agent.start(now):
             node.submit(command)
         node.dial()
+        self._peers = asyncio.create_task(PeerWatch(self._plan, node, self._log).run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, None)
@@ -170,6 +173,8 @@ class _Daemon:
 
     async def _stop(self, node: Node, health: Health | None) -> None:
         self._log.say("Stopping")
+        if self._peers is not None:
+            self._peers.cancel()
         if health is not None:
             await health.leave()
         await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
