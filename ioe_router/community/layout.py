@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ioe_router.analysis.quantities import asset_groups
-from ioe_router.config import NeighborConfig, RouterConfig, Timers
+from ioe_router.config import DomainConfig, NeighborConfig, RouterConfig, Timers
 from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
@@ -158,7 +158,12 @@ def _is_access(scenario: Scenario, link: ScenarioLink) -> bool:
 
 
 def router_config(
-    scenario: Scenario, day: Day, bus: str, nodes: Mapping[str, NodeId], attestations: Mapping[str, Envelope]
+    scenario: Scenario,
+    day: Day,
+    bus: str,
+    nodes: Mapping[str, NodeId],
+    attestations: Mapping[str, Envelope],
+    domain: DomainConfig | None = None,
 ) -> RouterConfig:
     """What one bus's router is told at its start; `attestations` by link, signed by both ends."""
     market, party = scenario.market, asset_groups(scenario).utility.bus
@@ -175,6 +180,7 @@ def router_config(
             for place in places_at(scenario, bus)
         ),
         balance_party=None if bus == party else nodes[party],
+        domain=domain,
         connection_import_w=place_of_bus.import_limit_w,
         connection_export_w=place_of_bus.export_limit_w,
         reactive_max_var=_reactive_max_var(scenario, bus),

@@ -10,6 +10,7 @@ read).  Days are epochs of their own: nothing of a day's network outlives it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Final
 
 from ioe_router.adapters.attestation import AttestationFile
 from ioe_router.analysis.quantities import DayQuantities
+from ioe_router.community.domain import community_domain, root_keys
 from ioe_router.community.excerpt import first_quantities, first_slots
 from ioe_router.community.forecasts import forecast
 from ioe_router.community.layout import (
@@ -143,12 +145,18 @@ class Coordinator:
         base = base_case(scenario, full_day, expected)
         area = area_forecast(scenario, self._day, self.facts.expected, base)
         files = await self._attest(base.planning_mv, start_s)
+        domain = community_domain(
+            scenario, self.facts.nodes, root_keys(lambda _: secrets.token_bytes(32)), start_s
+        )
         self._progress(0, "connecting")
         ports = {}
         for bus, seat in self._fleet.seats.items():
             mine = {place.link.name: files[place.link.name] for place in places_at(scenario, bus)}
             everyone = tuple(met.values())
-            ports[bus] = await seat.open(Neighborhood(introductions=everyone, attestations=mine, area=area))
+            neighborhood = Neighborhood(
+                introductions=everyone, attestations=mine, area=area, domain=domain[bus]
+            )
+            ports[bus] = await seat.open(neighborhood)
         await asyncio.gather(*(self._dial(bus, ports, met) for bus in self._fleet.seats))
         await self._connected()
 

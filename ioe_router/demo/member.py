@@ -155,7 +155,7 @@ class Member:
         envelopes = {name: file.attestation for name, file in neighborhood.attestations.items()}
         ledger = Ledger(self._agent(neighborhood), self._day, self._scenario.market.slot_s)
         router = Router(
-            router_config(self._scenario, self._day, self.bus, nodes, envelopes),
+            router_config(self._scenario, self._day, self.bus, nodes, envelopes, neighborhood.domain),
             own_key=own.statement,
             signer=own.signer,
             entropy=SeededEntropy(self._assignment.seed, f"{self._day.label}|{self.bus}"),

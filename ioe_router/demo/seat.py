@@ -13,6 +13,7 @@ from typing import Protocol
 from ioe_router.adapters.attestation import AttestationFile
 from ioe_router.agents.area import AreaForecast
 from ioe_router.community.reports import GateReport, OfferSeen, PortReading
+from ioe_router.config import DomainConfig
 from ioe_router.core.events import (
     Booked,
     HoldAnswered,
@@ -60,6 +61,7 @@ class Neighborhood:
     introductions: tuple[Introduction, ...]  # of every bus: reports name buses, not node ids
     attestations: dict[str, AttestationFile]  # by link, those of the node
     area: AreaForecast  # as published for the day
+    domain: DomainConfig | None = None  # the community's trust domain, with the node's certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ioe_router.codec.signing import Verify
+from ioe_router.codec.signing import Signer, Verify
 from ioe_router.community.devices import make_agent
+from ioe_router.community.domain import community_domain, root_keys
 from ioe_router.community.excerpt import first_quantities, first_slots
 from ioe_router.community.forecasts import forecast
 from ioe_router.community.layout import (
@@ -87,6 +89,7 @@ def assemble(
     area = area_forecast(scenario, day, cut, base)
     nodes = {name: identity.node for name, identity in identities.items()}
     envelopes = _attestations(scenario, base.planning_mv, identities, start_s)
+    domain = community_domain(scenario, nodes, _roots(seed, notary), start_s - 60)
     mine = places(scenario)
 
     def seat(bus: str) -> Callable[[], Seat]:
@@ -94,7 +97,7 @@ def assemble(
 
     blueprints = {
         bus.name: Blueprint(
-            config=_config(router_config(scenario, day, bus.name, nodes, envelopes)),
+            config=_config(router_config(scenario, day, bus.name, nodes, envelopes, domain[bus.name])),
             router=_maker(identities[bus.name], notary.judge, make_router),
             seat=seat(bus.name),
             entropy=_entropy(seed, bus.name),
@@ -111,6 +114,13 @@ def assemble(
         blueprints=blueprints,
         world=World(scenario, day, cut),
         notary=notary,
+    )
+
+
+def _roots(seed: int, notary: Notary) -> tuple[Signer, ...]:
+    return tuple(
+        notary.signer_of_identity(root)
+        for root in root_keys(lambda name: hashlib.sha256(f"{name} {seed}".encode()).digest())
     )
 
 
