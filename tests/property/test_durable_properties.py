@@ -16,9 +16,9 @@ from ioe_router.core.effects import Persist
 from ioe_router.core.inputs import Started
 from ioe_router.model.errors import UsageError
 from ioe_router.router import Router
+from tests.simulation.crash_line import committed, line, meter, rows_of, set_prices
 from tests.simulation.crashing import new_router
 from tests.simulation.pair import SLOT_S, Sim
-from tests.simulation.test_crash import committed, line, meter, rows_of, set_prices
 
 VALUES: tuple[Any, ...] = (None, 0, -1, 1, 2**70, "", [], {}, "zz", "00", True, 1.5, [1], [[1]], [None])
 

@@ -6,19 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from ioe_router.core.durable_settlement import IMBALANCE, OWN, PRICES
-from ioe_router.core.effects import Persist, RecordKind
-from ioe_router.core.events import Booked, BookingRestored, ImbalanceSettled, LinkSettled, PeerFault
-from ioe_router.core.inputs import (
-    ImbalancePrices,
-    MeterRead,
-    ReleaseReservation,
-    Started,
-)
+from ioe_router.core.effects import RecordKind
+from ioe_router.core.events import Booked, BookingRestored, PeerFault
+from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
-from ioe_router.model.errors import ErrorCode, UsageError
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import ReservationState
+from tests.simulation.crash_line import OFFERED_J, come_back, committed, line, want
 from tests.simulation.crashing import (
     crash,
     disagreements,
@@ -29,52 +24,9 @@ from tests.simulation.crashing import (
     stored,
     watch_barriers,
 )
-from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build, dropping
-from tests.simulation.wants import offer_of, want_of
+from tests.simulation.pair import KWH_J, SLOT, SLOT_S, dropping
 
 S = ReservationState
-OFFERED_J = 10 * KWH_J
-
-
-def offer(sim: Sim, name: str) -> None:
-    """What the host of the origin states at every start."""
-    sim.wire.give(sim.node(name), offer_of(OFFERED_J))
-    sim.wire.settle()
-
-
-def want(sim: Sim, name: str, energy_j: int = KWH_J, number: int = 7) -> None:
-    """What the host of the initiator states at every start, under the same number."""
-    sim.wire.give(sim.node(name), want_of(number, energy_j, 200_000))
-    sim.wire.settle()
-
-
-def line() -> Sim:
-    """Node a offers, b stands between, c wants; a keeps ab, c keeps bc; the last phase before the gate."""
-    sim = build(Cable("a", "b"), Cable("c", "b", r_micro_ohm=100_000))
-    sim.at(1_200)
-    offer(sim, "a")
-    sim.at(535)
-    return sim
-
-
-def committed(sim: Sim) -> Sim:
-    """One packet of c from a, committed everywhere."""
-    want(sim, "c")
-    sim.wait(4)
-    assert [sim.states(name) for name in "abc"] == [[S.COMMITTED]] * 3
-    return sim
-
-
-def come_back(sim: Sim, name: str, after_s: int = 3) -> None:
-    """Restart a crashed node after a while; its host states again what it offers and wants."""
-    sim.wait(after_s)
-    restart(sim, name)
-    reconnect(sim)
-    if name == "a":
-        offer(sim, "a")
-    if name == "c":
-        want(sim, "c")
-    sim.wait(5)
 
 
 # ------------------------------------------------------------------ each state, each role
@@ -327,104 +279,6 @@ def test_records_are_dropped_when_their_retention_is_over() -> None:
     assert RecordKind.RESERVATION not in kinds
 
 
-# ------------------------------------------------------------------ settlement
-
-
-def meter(sim: Sim, *names: str) -> None:
-    """Every meter shows what is booked on its link."""
-    for name in names:
-        for booked in sim.router(name).slot_view(SLOT).booked:
-            read = MeterRead(
-                link=booked.link, slot=SLOT, imported_j=booked.imported_j, exported_j=booked.exported_j + 5
-            )
-            sim.wire.give(sim.node(name), read)
-    sim.wire.settle()
-
-
-@pytest.mark.parametrize("name", list("abc"))
-@pytest.mark.parametrize("read_before", [True, False])
-def test_a_slot_is_settled_once_whoever_crashes(name: str, read_before: bool) -> None:
-    """One statement per end and slot, equal figures, one imbalance record, an unbroken chain."""
-    sim = committed(line())
-    sim.at(-SLOT_S - 5)
-    if read_before:
-        meter(sim, *"abc")
-    crash(sim, name)
-    sim.wait(3)
-    restart(sim, name)
-    reconnect(sim)
-    offer(sim, "a")  # the way to the balance-responsible party
-    sim.wait(3)
-    meter(sim, *"abc")
-    sim.wait(130)
-    for one in "abc":
-        settled = [event for event in sim.events(one, LinkSettled) if event.slot == SLOT]
-        assert len(settled) == len({event.link for event in settled}) == (2 if one == "b" else 1)
-        assert all(event.agreed for event in settled)
-        slots = [row for row in sim.router(one)._parts.settlement.rows if row[0] == SLOT]
-        assert len(slots) == len(set(slots))
-    records = [event.record.body for event in sim.events("a", ImbalanceSettled)]
-    assert len({(body.node, body.slot_utc_s) for body in records}) == len(records) == 2
-    assert sim.router(name)._parts.settlement.restored_deviations()
-
-
-def test_a_crash_between_metering_and_the_deviation_loses_neither() -> None:
-    """The store ends behind the last meter record: the restarted node still settles its deviation, once."""
-    sim = committed(line())
-    sim.at(-SLOT_S - 5)
-    meter(sim, *"abc")
-    rows = [row for row in rows_of(sim, "b") if not row.key.startswith((OWN, IMBALANCE))]
-    assert len(rows) < len(rows_of(sim, "b"))
-    router = new_router(sim, "b")
-    router.restore(tuple(rows), sim.wire.now)
-    router.handle(Started(epoch=2), sim.wire.now)
-    (own,) = router.inspect().imbalance.own
-    before = sim.router("b").inspect().imbalance.own[0].record.body
-    assert own.record.body == before
-
-
-def set_prices(sim: Sim) -> ImbalancePrices:
-    """Prices of the slot that are not those of the configuration, at every node."""
-    prices = ImbalancePrices(slot=SLOT, short_micro_per_kwh=777_000, long_micro_per_kwh=11_000)
-    for name in "abc":
-        sim.wire.give(sim.node(name), prices)
-    sim.wire.settle()
-    return prices
-
-
-@pytest.mark.parametrize("name", ["a", "b"], ids=["party", "member"])
-def test_imbalance_prices_survive_a_crash_of_the_party_and_of_a_member(name: str) -> None:
-    """Prices that the host has set once are in force after a restart: both sides sign at them."""
-    sim = committed(line())
-    prices = set_prices(sim)
-    crash(sim, name)
-    restart(sim, name)
-    reconnect(sim)
-    offer(sim, "a")  # the way to the balance-responsible party
-    sim.at(-SLOT_S - 5)
-    meter(sim, *"abc")
-    sim.wait(130)
-    records = [event.record.body for event in sim.events("a", ImbalanceSettled)]
-    assert {body.node for body in records} == {sim.node("b"), sim.node("c")}
-    assert {body.price_micro_per_kwh for body in records} == {prices.long_micro_per_kwh}
-    assert sim.events("a", PeerFault) == []
-
-
-def test_imbalance_prices_are_durable_before_a_record_that_has_them_leaves() -> None:
-    """The row is written once, with the call that sets them, and dropped when the slot is forgotten."""
-    sim = committed(line())
-    before = len(rows_of(sim, "b"))
-    prices = set_prices(sim)
-    (row,) = [row for row in rows_of(sim, "b") if row.key.startswith(PRICES)]
-    assert len(rows_of(sim, "b")) == before + 1
-    again = sim.router("b").handle(prices, sim.wire.now)
-    assert [effect for effect in again if isinstance(effect, Persist)] == []
-    crash(sim, "b")
-    restart(sim, "b")
-    sim.at(-(KEPT_SLOTS + 2) * SLOT_S)
-    assert row.key not in {row.key for row in rows_of(sim, "b")}
-
-
 # ------------------------------------------------------------------ every instant
 
 
@@ -483,78 +337,3 @@ def test_nothing_leaves_before_its_record_is_durable() -> None:
     }
     assert promised <= seen
     assert found == []
-
-
-# ------------------------------------------------------------------ damage
-
-
-def rows_of(sim: Sim, name: str) -> list[Persist]:
-    """The rows of a node's store."""
-    return list(sim.wire.nodes[sim.node(name)].store.values())
-
-
-def damage_core(text: bytes) -> bytes:
-    """Cut the signed HOLD_CORE short."""
-    return text.replace(b'"core":[20,"', b'"core":[20,"00')
-
-
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [
-        (lambda text: text[:-4], "not JSON"),
-        (lambda text: text.replace(b'"format":1', b'"format":9'), "format is 9"),
-        (lambda text: text.replace(b'"receipt":true', b'"receipt":7'), "'receipt' is damaged"),
-        (lambda text: text.replace(b'"accepted":[1],', b""), "'accepted' is missing"),
-        (lambda text: text.replace(b'"accepted":[1]', b'"accepted":[2]'), "not granted"),
-        (lambda text: text.replace(b'"state":4', b'"state":1'), "no promise"),
-        (lambda text: text.replace(b'"state":4', b'"state":3'), "contradict"),
-        (damage_core, "core cannot be decoded"),
-    ],
-)
-def test_a_damaged_record_stops_the_start_and_says_which(spoil: object, why: str) -> None:
-    """The sentence names the reservation, what is wrong with its record, and what to do."""
-    assert callable(spoil)
-    sim = committed(line())
-    rows = [
-        replace(row, record=spoil(row.record)) if row.kind is RecordKind.RESERVATION else row
-        for row in rows_of(sim, "b")
-    ]
-    (record,) = sim.records("b")
-    with pytest.raises(UsageError, match=why) as error:
-        new_router(sim, "b").restore(tuple(rows), sim.wire.now)
-    assert record.core.body.reservation.hex() in str(error.value)
-    assert "backup" in str(error.value)
-
-
-def test_a_store_that_books_a_packet_twice_is_refused() -> None:
-    """Two rows for one reservation cannot both be right."""
-    sim = committed(line())
-    row = next(row for row in rows_of(sim, "b") if row.kind is RecordKind.RESERVATION)
-    with pytest.raises(UsageError, match="booked twice"):
-        new_router(sim, "b").restore((*rows_of(sim, "b"), row), sim.wire.now)
-
-
-def test_the_record_of_another_reservation_under_a_key_is_refused() -> None:
-    """A row has to be about the reservation that its key names."""
-    sim = committed(line())
-    rows = [
-        replace(row, key=bytes(20)) if row.kind is RecordKind.RESERVATION else row
-        for row in rows_of(sim, "b")
-    ]
-    with pytest.raises(UsageError, match="another reservation"):
-        new_router(sim, "b").restore(tuple(rows), sim.wire.now)
-
-
-def test_the_same_state_gives_the_same_record() -> None:
-    """Restored and written again, a record has the bytes that it had."""
-    sim = committed(line())
-    before = {key: row.record for key, row in sim.wire.nodes[sim.node("b")].store.items()}
-    crash(sim, "b")
-    restart(sim, "b")
-    for record in sim.records("b"):
-        record.touch()
-    sim.wire.give(sim.node("b"))
-    sim.wait(1)
-    after = {key: row.record for key, row in sim.wire.nodes[sim.node("b")].store.items()}
-    reservations = [key for key in before if key[0] is RecordKind.RESERVATION]
-    assert [after[key] for key in reservations] == [before[key] for key in reservations]

@@ -6,9 +6,9 @@ import pytest
 
 from ioe_router.core.events import Booked
 from ioe_router.model.discovery import LinkKind
+from tests.simulation.crash_line import come_back, offer, want
 from tests.simulation.crashing import crash
 from tests.simulation.pair import SLOT, Cable, build
-from tests.simulation.test_crash import come_back, offer, want
 
 
 @pytest.mark.parametrize("victim", ["a", "b"])
