@@ -11,7 +11,7 @@ only narrows what is wanted.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ioe_router.agents.area import AreaForecast
 from ioe_router.agents.assets import PPM, Battery, DeviceSetpoint, OwnDevices
@@ -29,6 +29,7 @@ from ioe_router.core.events import (
     SlotClosed,
     SlotOpening,
     Unbooked,
+    UnbookingRestored,
 )
 from ioe_router.core.inputs import Input, ReleaseReservation, Trade
 from ioe_router.core.own_offers import run_at
@@ -36,6 +37,16 @@ from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.routing import Direction, Offer, SourceClass
 from ioe_router.model.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A packet as our books have it."""
+
+    slot: Slot
+    trade_no: int
+    own_offer_no: int
+    energy_j: int
 
 
 class Prosumer:
@@ -50,7 +61,7 @@ class Prosumer:
         self._slot_s = slot_s
         self._planner = SlotPlanner(devices, policy, slot_s, area)
         self._books: dict[Slot, SlotBook] = {}
-        self._reservations: dict[tuple[bytes, int], tuple[Slot, int, int]] = {}  # slot, trade, own offer
+        self._reservations: dict[tuple[bytes, int], _Known] = {}
         self._storage = {} if area is None else {b.name: StoragePlanner(b, area) for b in devices.batteries}
         self._stored_j = {battery.name: battery.start_j for battery in devices.batteries}
         self._suppliers: dict[NodeId, dict[ReservationId, Slot]] = {}
@@ -70,7 +81,7 @@ class Prosumer:
                 self._note(event)
             case BookingRestored() if self._is_new(event.booked):
                 self._note(event.booked)
-            case Unbooked():
+            case Unbooked() | UnbookingRestored():
                 return self._unnote(event)
             case OriginLost() if event.direction is Direction.SUPPLY:
                 return self._give_up(event.origin)
@@ -99,21 +110,27 @@ class Prosumer:
         else:
             number = event.own_offer_no
             book.sold_j[number] = book.sold_j.get(number, 0) + event.energy_j
-        self._reservations[event.reservation, event.index] = (event.slot, event.trade_no, event.own_offer_no)
+        self._reservations[event.reservation, event.index] = _Known(
+            event.slot, event.trade_no, event.own_offer_no, event.energy_j
+        )
 
-    def _unnote(self, event: Unbooked) -> tuple[Input, ...]:
+    def _unnote(self, event: Unbooked | UnbookingRestored) -> tuple[Input, ...]:
         """A packet is gone, or less; what it brought is wanted again while the slot can still be traded."""
         key = (event.reservation, event.index)
-        known = self._reservations.get(key) if event.remaining_j else self._reservations.pop(key, None)
-        book = None if known is None else self._books.get(event.slot)
-        if known is None or book is None:
+        known = self._reservations.pop(key, None)
+        if known is None:
             return ()
-        _, trade_no, offer_no = known
-        if offer_no in book.sold_j:
-            book.sold_j[offer_no] -= event.energy_j
+        gone_j = known.energy_j - event.remaining_j  # by our own books: what was heard before counts once
+        if event.remaining_j:
+            self._reservations[key] = replace(known, energy_j=event.remaining_j)
+        book = self._books.get(event.slot)
+        if book is None or gone_j <= 0:
             return ()
-        book.bought_j[purpose_of(trade_no)] -= event.energy_j
-        wanted = self._wanted.get(trade_no)
+        if known.own_offer_no in book.sold_j:
+            book.sold_j[known.own_offer_no] -= gone_j
+            return ()
+        book.bought_j[purpose_of(known.trade_no)] -= gone_j
+        wanted = self._wanted.get(known.trade_no)
         return () if wanted is None or event.slot in self._closed else (wanted,)
 
     def _give_up(self, origin: NodeId) -> tuple[Input, ...]:
@@ -183,7 +200,7 @@ class Prosumer:
     def _forget_before(self, slot: Slot) -> None:
         """Drop what concerns slots before `slot`."""
         self._books = {s: book for s, book in self._books.items() if s >= slot}
-        self._reservations = {key: known for key, known in self._reservations.items() if known[0] >= slot}
+        self._reservations = {key: known for key, known in self._reservations.items() if known.slot >= slot}
         self._wanted = {number: trade for number, trade in self._wanted.items() if trade.slot >= slot}
         self._suppliers = {
             origin: kept

@@ -26,6 +26,7 @@ from ioe_router.core.inputs import (
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation import Reservation
+from ioe_router.core.retelling import retold
 from ioe_router.core.settled import SettledPacket
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, Overtaken, UsageError
@@ -65,9 +66,8 @@ def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:
     parts.routing.start(started.epoch, now)
     parts.zone.start(started.epoch, now)
     parts.slots.start(now, resumed=parts.restored)
-    for restored in parts.restored_bookings:
-        out.emit(restored)
-    parts.restored_bookings.clear()
+    for event in retold(parts, now) if parts.restored else ():
+        out.emit(event)
     parts.replace_desk.resume(now, out)
     for deviation in parts.settlement.restored_deviations():  # settled already, unless the crash came between
         parts.imbalance.deviated(deviation, now, out)

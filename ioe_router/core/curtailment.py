@@ -204,7 +204,7 @@ class Curtailments:
         """Tell our host, at either end, what will remain; returns the packets that the cut lowers."""
         remains = {
             i: energy_j
-            for i, energy_j in self._remains(record, cut).items()
+            for i, energy_j in self.remains(record, cut).items()
             if energy_j < record.expected_j(i)
         }
         gone_j = 0
@@ -212,22 +212,12 @@ class Curtailments:
             gone_j += record.expected_j(index) - energy_j
             record.expected[index] = energy_j
             if not record.is_transit:
-                out.emit(
-                    Curtailed(
-                        reservation=body.reservation,
-                        index=index,
-                        slot=record.slots[index],
-                        remaining_j=energy_j,
-                        effective_utc_ms=cut.effective_utc_ms,
-                        node=body.node,
-                        code=body.code,
-                    )
-                )
+                out.emit(curtailed_event(record, index, energy_j, cut, body))
         if gone_j and not record.is_transit:
             self._listener.lowered(record, gone_j, now, out)
         return remains
 
-    def _remains(self, record: Reservation, cut: Cut) -> dict[int, int]:
+    def remains(self, record: Reservation, cut: Cut) -> dict[int, int]:
         """What a cut leaves of each packet at this node's busbar, whatever other cuts leave."""
         leg, remains = _leg_to(record, cut.source), {}
         for item in cut.items:
@@ -246,7 +236,7 @@ class Curtailments:
         source, news = _leg_to(record, cut.source), dict[NodeId, dict[int, int]]()
         said = record.cut_by.setdefault(cut.source, {})
         stated = {item.index: item.energy_j for item in cut.items}
-        for index, left_j in self._remains(record, cut).items():
+        for index, left_j in self.remains(record, cut).items():
             before_j, slot = record.granted[index].energy_j, record.slots[index]
             said[index] = min(left_j, said.get(index, left_j))
             if source is not None and left_j:
@@ -357,7 +347,7 @@ class Curtailments:
             self._send(leg, record.curtail, self._cut_elsewhere(record, leg, now), out)
         for notice in record.notices:
             if notice.source != leg.port.neighbor:
-                self._send(leg, notice.curtail, self._remains(record, notice), out)
+                self._send(leg, notice.curtail, self.remains(record, notice), out)
 
     def _cut_elsewhere(self, record: Reservation, leg: Leg, now: Now) -> dict[int, int]:
         """What cuts have left here, but for those that came over this leg: they are known there."""
@@ -372,7 +362,7 @@ class Curtailments:
     def restore(self, record: Reservation) -> None:
         """A record of an earlier life: its announced cuts still wait for their instant."""
         for notice in record.notices:
-            for index, energy_j in self._remains(record, notice).items():
+            for index, energy_j in self.remains(record, notice).items():
                 record.expected[index] = min(record.expected_j(index), energy_j)
             self._waiting[record.key] = record
 
@@ -381,6 +371,19 @@ class Curtailments:
         changed = tuple(self._changed)
         self._changed.clear()
         return changed
+
+
+def curtailed_event(record: Reservation, index: int, energy_j: int, cut: Cut, body: Curtail) -> Curtailed:
+    """What the host is told about a cut of one of its own packets."""
+    return Curtailed(
+        reservation=body.reservation,
+        index=index,
+        slot=record.slots[index],
+        remaining_j=energy_j,
+        effective_utc_ms=cut.effective_utc_ms,
+        node=body.node,
+        code=body.code,
+    )
 
 
 def _leg_to(record: Reservation, neighbor: NodeId | None) -> Leg | None:

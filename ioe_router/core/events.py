@@ -126,7 +126,10 @@ class BookingRestored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbooked:
-    """A booked packet was released or cut: what is gone of it, and what remains."""
+    """A booked packet was released or cut: what is gone of it, and what remains.
+
+    A crash may come between the record of it and this event; see UnbookingRestored.
+    """
 
     reservation: ReservationId
     index: int
@@ -137,8 +140,27 @@ class Unbooked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnbookingRestored:
+    """After a restart: a packet of our own that was booked and since released or cut, and what remains of it.
+
+    Told at every start for as long as the reservation is remembered, so at least once.  It is known by
+    reservation and index: a host that has more of it on its books takes the difference off; one that
+    has heard of it, or keeps no books, has nothing to do.
+    """
+
+    reservation: ReservationId
+    index: int
+    slot: Slot
+    remaining_j: int
+    code: ErrorCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curtailed:
-    """A booked packet of our own is cut, now or at an instant to come: what will remain at our port."""
+    """A booked packet of our own is cut, now or at an instant to come: what will remain at our port.
+
+    Told again after a restart as long as the instant is to come; once more it says the same.
+    """
 
     reservation: ReservationId
     index: int
@@ -201,7 +223,10 @@ class VoltageOutOfBand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettled:
-    """Both ends of a link hold the same figures for a slot (or do not: `agreed` False)."""
+    """Both ends of a link hold the same figures for a slot (or do not: `agreed` False).
+
+    A crash may come between the record of it and this event; see SettlementRestored.
+    """
 
     link: LinkId
     slot: Slot
@@ -215,6 +240,17 @@ class ImbalanceSettled:
     """An imbalance record carries both signatures."""
 
     record: Sealed[ImbalanceRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementRestored:
+    """After a restart: what an earlier life has settled, on a link or with the balance-responsible party.
+
+    Told at every start until the slot is forgotten, so at least once.  LinkSettled is known by link and
+    slot, ImbalanceSettled by the record's object id: a host that has it already has nothing to do.
+    """
+
+    settled: LinkSettled | ImbalanceSettled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +297,7 @@ Event = (
     | Booked
     | BookingRestored
     | Unbooked
+    | UnbookingRestored
     | Curtailed
     | HoldAnswered
     | CommandRefused
@@ -269,6 +306,7 @@ Event = (
     | VoltageOutOfBand
     | LinkSettled
     | ImbalanceSettled
+    | SettlementRestored
     | Equivocation
     | StoreOutdated
     | TrustListTaken

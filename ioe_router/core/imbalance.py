@@ -105,6 +105,11 @@ class Imbalance:
         """Own records, oldest first."""
         return tuple(self._own.values())
 
+    def settled(self) -> tuple[ImbalanceSettled, ...]:
+        """Records with both signatures, own and members', as the host is told of them."""
+        own = (one.record for one in self._own.values() if one.settled)
+        return tuple(ImbalanceSettled(record=record) for record in (*own, *self._held.values()))
+
     @property
     def held(self) -> tuple[Sealed[ImbalanceRecord], ...]:
         """Records that this node has countersigned as a party."""

@@ -17,7 +17,6 @@ from ioe_router.core.admission import Admission
 from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.curtailment import Curtailments
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import BookingRestored
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.fib import Fib
 from ioe_router.core.grant_path import GrantPath
@@ -100,7 +99,6 @@ class Parts:
             self.evidence, self.ports, self.reservations, self.settlement, self.imbalance, self.supply
         )
         self.restored = False  # an earlier life's records have been taken up
-        self.restored_bookings: list[BookingRestored] = []  # to be told with the start
 
     def _join_reservations(self, config: RouterConfig, sealer: NodeSealer, entropy: EntropySource) -> None:
         self.own_offers = OwnOffers(config.parameters.slot_s)

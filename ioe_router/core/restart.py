@@ -16,11 +16,9 @@ from typing import Final
 
 from ioe_router.core import durable_settlement as settled
 from ioe_router.core.belonging import restore_lists
-from ioe_router.core.deal import booked_event
 from ioe_router.core.durable import Fields, damaged
 from ioe_router.core.durable_reservation import ReservationReader, StoredReservation
 from ioe_router.core.effects import Persist, RecordKind
-from ioe_router.core.events import BookingRestored
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.core.steps import KEPT_SLOTS
@@ -159,7 +157,6 @@ def _reservation(parts: Parts, key: bytes, data: bytes, now: Now) -> None:
     _take_own_energy(parts, stored)
     if record.toward_initiator is None:
         parts.desk.restore(record)
-    _tell_host(parts, stored, now)
 
 
 def _book(parts: Parts, stored: StoredReservation, oldest: Slot) -> None:
@@ -188,12 +185,3 @@ def _take_own_energy(parts: Parts, stored: StoredReservation) -> None:
     for index in indexes:
         energy_j = record.granted[index].energy_j
         parts.own_offers.restore(offer_no, record.slots[index], (*record.key, index), energy_j)
-
-
-def _tell_host(parts: Parts, stored: StoredReservation, now: Now) -> None:
-    record = stored.record
-    if record.is_transit or record.state is not ReservationState.COMMITTED:
-        return
-    for index in record.accepted:
-        if record.slots[index] + parts.config.parameters.slot_s > now.utc_s:
-            parts.restored_bookings.append(BookingRestored(booked=booked_event(record, index)))

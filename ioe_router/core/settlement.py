@@ -67,6 +67,7 @@ class Settlement:
         self._rows: dict[tuple[Slot, LinkId], SlotOnLink] = {}
         self._heads: dict[LinkId, ChainHeads] = {}
         self._changed: dict[tuple[Slot, LinkId], None] = {}
+        self._answered: dict[tuple[Slot, LinkId], None] = {}  # repeated for a neighbour in this session
         self._forgotten = Slot(0)
 
     # ------------------------------------------------------------ views
@@ -260,6 +261,7 @@ class Settlement:
         row = self._row(slot, body.link)
         if row.peer_statement is not None:
             _same(row.peer_statement.object_id, sealed.object_id, "statement")
+            self._answer_again((slot, body.link), neighbor, out)
             return
         # A neighbour that lost its records begins a new chain with zeros; that is seen, not forbidden.
         heads = self.heads(body.link)
@@ -269,26 +271,37 @@ class Settlement:
         self._put(slot, body.link, replace(row, peer_statement=sealed))
         self._both_stated(slot, port, out)
 
+    def _answer_again(self, key: tuple[Slot, LinkId], neighbor: NodeId, out: Outbox) -> None:
+        """Whoever repeats a statement of a slot that is settled here has lost ours, by a crash.
+
+        Once a session, or two ends that are both settled would never come to an end.
+        """
+        row = self._rows[key]
+        if row.agreed is not None and row.own_statement is not None and key not in self._answered:
+            self._answered[key] = None
+            self._post(neighbor, row.own_statement.envelope, out)
+
     def _both_stated(self, slot: Slot, port: Port, out: Outbox) -> None:
         row = self._rows[slot, port.link]
         if row.own_statement is None or row.peer_statement is None or row.agreed is not None:
             return
-        own = row.own_statement.body
-        agreed = figures(own) == figures(row.peer_statement.body)
+        agreed = figures(row.own_statement.body) == figures(row.peer_statement.body)
         self._put(slot, port.link, replace(row, agreed=agreed))
-        by_us, to_us = own.keeper_owes_micro, own.other_owes_micro
-        if not port.keeper:
-            by_us, to_us = to_us, by_us
-        out.emit(
-            LinkSettled(
-                link=port.link, slot=slot, agreed=agreed, owed_to_us_micro=to_us, owed_by_us_micro=by_us
-            )
+        out.emit(_link_settled(slot, port, row.own_statement.body, agreed=agreed))
+
+    def settled(self) -> tuple[LinkSettled, ...]:
+        """What both ends have stated, as the host is told of it."""
+        return tuple(
+            _link_settled(slot, self._ports[link], row.own_statement.body, agreed=row.agreed)
+            for (slot, link), row in self._rows.items()
+            if row.own_statement is not None and row.agreed is not None
         )
 
     # ------------------------------------------------------------ sessions and checks
 
     def neighbor_up(self, neighbor: NodeId, out: Outbox) -> None:
         """A session stands: repeat what the neighbour may have missed, in order."""
+        self._answered = {key: None for key in self._answered if self._ports[key[1]].neighbor != neighbor}
         for (_, link), row in self._rows.items():
             if self._ports[link].neighbor == neighbor and row.agreed is None:
                 for sealed in (row.own_meter, row.own_statement):
@@ -314,6 +327,15 @@ class Settlement:
         if slot_utc_s < self._forgotten:
             raise PeerError(ErrorCode.IN_PAST, "the slot has been settled and forgotten")
         return Slot(slot_utc_s)
+
+
+def _link_settled(slot: Slot, port: Port, own: LinkStatement, *, agreed: bool) -> LinkSettled:
+    by_us, to_us = own.keeper_owes_micro, own.other_owes_micro
+    if not port.keeper:
+        by_us, to_us = to_us, by_us
+    return LinkSettled(
+        link=port.link, slot=slot, agreed=agreed, owed_to_us_micro=to_us, owed_by_us_micro=by_us
+    )
 
 
 def _same(known: ObjectId, heard: ObjectId, what: str) -> None:

@@ -166,7 +166,7 @@ SESSION_MUTANTS: Final = (
     Mutant(
         name="obligation with one sign",
         says="Both ends of a link book what the keeper owes as their own debt.",
-        changes=(Edit("core.settlement:Settlement._both_stated", "if not port.keeper:", "if False:"),),
+        changes=(Edit("core.settlement:_link_settled", "if not port.keeper:", "if False:"),),
         finders=frozenset({"agreement"}),
         faults="none",
         slots=1,

@@ -63,10 +63,11 @@ class Statements:
 
 
 def check_pairs(pairs: Sequence[tuple[Host, Host]]) -> None:
-    """At the end: the beliefs of both ends of every link about every reservation."""
+    """At the end: the beliefs of both ends of every link about every reservation, and what is settled."""
     for one, other in pairs:
         for near, far in ((one, other), (other, one)):
             _check_pair(near, far)
+            _check_settled(near, far)
 
 
 def check_terminal(host: Host) -> None:
@@ -75,6 +76,17 @@ def check_terminal(host: Host) -> None:
     for record in host.router.inspect().reservations.all():
         name = f"{record.key[0].hex()[:8]} v{record.key[1]}"
         require(record.state in TERMINAL, host, f"{name} is {record.state.name} at the end")
+
+
+def _check_settled(one: Host, other: Host) -> None:
+    """What is settled at one end is settled at the other."""
+    assert one.router is not None and other.router is not None  # noqa: S101, PT018
+    there = other.router.inspect().settlement.rows
+    for (slot, link), row in one.router.inspect().settlement.rows.items():
+        if row.agreed is not None and (slot, link) in there and there[slot, link].agreed is None:
+            raise CheckFailed(
+                f"slot {slot}, link {link.hex()[:8]} is settled at {one.name}, not at {other.name}"
+            )
 
 
 def _check_pair(near: Host, far: Host) -> None:

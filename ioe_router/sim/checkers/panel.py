@@ -22,6 +22,7 @@ from ioe_router.sim.checkers.offers import OwnEnergy, check_given_back
 from ioe_router.sim.checkers.paths import check_offers, check_paths, check_sessions, check_told
 from ioe_router.sim.checkers.promises import Promises
 from ioe_router.sim.checkers.stream import Streams
+from ioe_router.sim.checkers.told import HostBooks
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.checkers.watch import Watch
 from ioe_router.sim.host import Host
@@ -44,9 +45,12 @@ class Panel:
         self._streams = Streams(notary)
         self._ledgers = Ledgers(parameters.slot_s)
         self._own_energy = OwnEnergy(parameters.slot_s)
+        self._host_books = HostBooks(parameters.slot_s)
 
     def after(self, host: Host, now: Now, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
-        """Judge one call of an honest host that is still alive after it."""
+        """Judge one call of an honest host; of one that went down in it, only what it was told before."""
+        if host.node not in self.liars:
+            self._host_books.after(host, now, inputs, effects)
         if not host.alive or host.node in self.liars:
             return
         self._streams.after(host, inputs, effects)
@@ -76,6 +80,7 @@ class Panel:
             check_no_leak(host, (last,))
             check_given_back(host)
             check_accounts(host)
+            self._host_books.check(host)
         check_pairs([p for p in pairs if p[0].node not in self.liars and p[1].node not in self.liars])
         check_paths(hosts, self.liars)
         for one, other in pairs:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ioe_router.agents.assets import OwnDevices, Source
 from ioe_router.agents.prosumer import Prosumer
 from ioe_router.agents.slot_plan import ProsumerPolicy
-from ioe_router.core.events import Booked, BookingRestored, SlotOpening
+from ioe_router.core.events import Booked, BookingRestored, SlotOpening, Unbooked, UnbookingRestored
 from ioe_router.model.clock import Now
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.routing import Direction, SourceClass
 from ioe_router.model.slot import Slot
@@ -76,3 +79,44 @@ def test_without_a_restored_booking_nothing_is_sold() -> None:
     agent = _agent()
     agent.on_event(OPENING, NOW)
     assert _given_j(agent) == 0
+
+
+@pytest.mark.parametrize(
+    ("heard", "told_j", "left_j"),
+    [
+        (False, 200_000, 200_000),
+        (True, 200_000, 200_000),
+        (False, 0, 0),
+        (False, SOLD.energy_j, SOLD.energy_j),
+    ],
+    ids=["missed", "heard before", "all gone", "nothing gone"],
+)
+def test_what_is_gone_counts_once_whether_it_was_heard_or_not(heard: bool, told_j: int, left_j: int) -> None:
+    """UnbookingRestored says what remains; books that have it already stay as they are."""
+    agent = _agent()
+    agent.on_event(OPENING, NOW)
+    agent.on_event(SOLD, NOW)
+    if heard:
+        agent.on_event(
+            Unbooked(
+                reservation=SOLD.reservation,
+                index=SOLD.index,
+                slot=SLOT,
+                energy_j=SOLD.energy_j - told_j,
+                remaining_j=told_j,
+                code=ErrorCode.CURTAILED,
+            ),
+            NOW,
+        )
+    for _ in range(2):
+        agent.on_event(
+            UnbookingRestored(
+                reservation=SOLD.reservation,
+                index=SOLD.index,
+                slot=SLOT,
+                remaining_j=told_j,
+                code=ErrorCode.CURTAILED,
+            ),
+            NOW,
+        )
+    assert _given_j(agent) == left_j

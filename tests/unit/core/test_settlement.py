@@ -157,7 +157,7 @@ def test_a_node_deviates_by_what_it_took_beyond_its_bookings() -> None:
 
 
 def test_a_slot_is_settled_once() -> None:
-    """Readings and objects that come again change nothing and send nothing."""
+    """Readings and objects that come again change nothing; a statement is answered once, then never again."""
     net = over()
     meter(net, "k", 19_900, 1_515_000)
     meter(net, "o", 1_500_000, 20_000)
@@ -166,10 +166,13 @@ def test_a_slot_is_settled_once() -> None:
     row = net["k"].settlement.rows[SLOT, net.port("k", "o").link]
     assert row.own_meter is not None
     assert row.own_statement is not None
-    for sealed in (row.own_meter, row.own_statement):
-        net["o"].deliver(net.keys.node("k"), sealed.envelope, net.now)
+    net["o"].deliver(net.keys.node("k"), row.own_meter.envelope, net.now)
     net.settle()
     assert len(net.sent) == sent
+    for _ in range(3):
+        net["o"].deliver(net.keys.node("k"), row.own_statement.envelope, net.now)
+        net.settle()
+        assert len(net.sent) == sent + 2  # each end says it again, once in this session
     assert len(net["o"].events_of(LinkSettled)) == 1
 
 
