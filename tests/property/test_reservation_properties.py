@@ -19,7 +19,8 @@ from ioe_router.model.envelope import ObjectType
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Flow
-from tests.simulation.pair import KWH_J, Cable, Sim, build, dropping
+from tests.simulation.bent_wire import dropping
+from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 S = ReservationState
 LOSABLE = (

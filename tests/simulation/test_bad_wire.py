@@ -8,9 +8,10 @@ from ioe_router.core.events import Booked, PeerFault, TradeProgress
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import CommitHop, Committed, ReservationState
+from tests.simulation.bent_wire import Passing, dropping
 from tests.simulation.lossy_line import ask, cut, line, states
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, Cable, Passing, build, dropping
+from tests.simulation.pair import KWH_J, Cable, build
 from tests.simulation.sold_over_b import nothing_booked
 
 S = ReservationState

@@ -13,6 +13,7 @@ from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import ReservationState
+from tests.simulation.bent_wire import dropping
 from tests.simulation.crash_line import OFFERED_J, come_back, committed, line, want
 from tests.simulation.crashing import (
     crash,
@@ -24,7 +25,7 @@ from tests.simulation.crashing import (
     stored,
     watch_barriers,
 )
-from tests.simulation.pair import KWH_J, SLOT, SLOT_S, dropping
+from tests.simulation.pair import KWH_J, SLOT, SLOT_S
 
 S = ReservationState
 

@@ -11,7 +11,8 @@ from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import PathHash
 from ioe_router.model.routing import Flow
-from tests.simulation.pair import KWH_J, PARAMETERS, SLOT, SLOT_S, Cable, Sim, build, dropping
+from tests.simulation.bent_wire import dropping
+from tests.simulation.pair import KWH_J, PARAMETERS, SLOT, SLOT_S, Cable, Sim, build
 from tests.simulation.wants import want_of
 
 PRICE = 100_000

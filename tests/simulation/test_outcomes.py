@@ -10,7 +10,8 @@ from ioe_router.model.envelope import Envelope, ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import Failed, Outcome, OutcomeQuery, Release, ReservationState
-from tests.simulation.pair import KWH_J, Cable, Sim, build, dropping
+from tests.simulation.bent_wire import dropping
+from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 S = ReservationState
 ANSWERS = (ObjectType.COMMITTED, ObjectType.FAILED, ObjectType.OUTCOME)

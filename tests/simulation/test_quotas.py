@@ -12,8 +12,9 @@ from ioe_router.core.inputs import FrameReceived
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, Persistence, Scope
 from ioe_router.model.reservation import CommitHop, PacketEnergy, ReservationState
+from tests.simulation.bent_wire import Passing
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, LAST_BAND, Cable, Passing, Sim, build
+from tests.simulation.pair import KWH_J, LAST_BAND, Cable, Sim, build
 
 S = ReservationState
 LIMIT_J = 4_000 * 900  # of the link a-b in every test: 3 600 000 J

@@ -17,8 +17,9 @@ from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction
 from ioe_router.router import Router
+from tests.simulation.bent_wire import dropping
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, LAST_BAND, SLOT, SLOT_S, Cable, Sim, build, dropping
+from tests.simulation.pair import KWH_J, LAST_BAND, SLOT, SLOT_S, Cable, Sim, build
 from tests.simulation.test_replay import Given
 
 S = ReservationState

@@ -19,8 +19,9 @@ from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import Grant, Hold, ReservationState
 from ioe_router.model.routing import Direction
+from tests.simulation.bent_wire import dropping
 from tests.simulation.objects import Puppet, entry_of
-from tests.simulation.pair import KWH_J, Cable, Sim, build, dropping
+from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 KEEPERS = [("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")]
 keepers = pytest.mark.parametrize("keepers", KEEPERS, ids=["-".join(pair) for pair in KEEPERS])

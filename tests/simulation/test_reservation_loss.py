@@ -9,8 +9,9 @@ from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, Persistence, Scope
 from ioe_router.model.reservation import Failed, Receipt, Refuse, ReservationState
+from tests.simulation.bent_wire import Passing, dropping
 from tests.simulation.lossy_line import ask, cut, line, states
-from tests.simulation.pair import KWH_J, SLOT, Passing, dropping
+from tests.simulation.pair import KWH_J, SLOT
 from tests.simulation.sold_over_b import nothing_booked
 
 S = ReservationState
