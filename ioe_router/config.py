@@ -6,8 +6,10 @@ that section; the daemon fills it from node.toml, an embedder by hand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from ioe_router.model.discovery import Role
 from ioe_router.model.envelope import Envelope
@@ -91,6 +93,42 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A budget: so much a second in the long run, and so much at once after a pause."""
+
+    per_s: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """How much work is done for others (SPEC section 14.5 gives minimum, maximum and reasons)."""
+
+    frames: Rate = Rate(per_s=100, burst=2_000)  # from here on per neighbour
+    bytes: Rate = Rate(per_s=262_144, burst=8_388_608)
+    objects: Rate = Rate(per_s=500, burst=8_192)
+    signatures: Rate = Rate(per_s=500, burst=8_192)
+    urgent_objects: Rate = Rate(per_s=200, burst=4_096)
+    urgent_signatures: Rate = Rate(per_s=200, burst=4_096)
+    refusals: Rate = Rate(per_s=10, burst=200)
+    signer_updates: Rate = Rate(per_s=50, burst=4_096)  # from here on per signer
+    signer_urgent: Rate = Rate(per_s=20, burst=1_024)
+
+
+BUDGET_BOUNDS: Final[Mapping[str, tuple[int, int, int]]] = {  # least and most rate, least burst
+    "frames": (50, 10**6, 1_000),
+    "bytes": (131_072, 10**9, 4_194_304),
+    "objects": (200, 10**6, 4_096),
+    "signatures": (200, 10**6, 4_096),
+    "urgent_objects": (100, 10**6, 2_048),
+    "urgent_signatures": (100, 10**6, 2_048),
+    "refusals": (1, 1_000, 20),
+    "signer_updates": (20, 10**6, 1_024),
+    "signer_urgent": (10, 10**6, 256),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterConfig:
     """All that the core is told about its place in the network."""
 
@@ -109,3 +147,4 @@ class RouterConfig:
     forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors
     timers: Timers = field(default_factory=Timers)
     limits: Limits = field(default_factory=Limits)
+    budgets: Budgets = field(default_factory=Budgets)

@@ -6,8 +6,8 @@ clock.  This file opens and seals frames around the core and is the only place
 where a neighbour's mistake (`PeerError`) is caught: it is counted, told to the
 host, and answered; the session lives unless the frame itself is of no use.
 
-    frame bytes -> size, wire, session, number, frame signature
-                -> each object: bounds, signers, signature -> dispatch
+    frame bytes -> budget, size, wire, session, number, frame signature
+                -> each object: budget, bounds, signers, budget, signature, budget of the signer -> dispatch
     wishes      -> one frame (or more) per neighbour, then the other effects in order
 
 Not thread-safe: one owner.
@@ -24,10 +24,11 @@ from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.registry import REGISTRY
-from ioe_router.codec.sealing import CodecSealer
+from ioe_router.codec.sealing import CodecSealer, charge_nobody
 from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core import belonging
+from ioe_router.core.budgets import Accounts, Answer, OverBudget, Signers
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
 from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
@@ -55,6 +56,9 @@ from ioe_router.model.slot import Slot
 from ioe_router.view import RouterView, SlotView, slot_view_of, view_of
 
 NOT_AHEAD_OF_HOLDS = (Release, OutcomeQuery, Close)  # may speak of a HOLD that came just before
+# Statements that travel far: their signers have budgets of their own.
+BY_SIGNER = frozenset({ObjectType.OFFER, ObjectType.OFFER_WITHDRAWAL, ObjectType.LINK_STATE})
+ABUSED = "too much that is refused; this node dials and accepts again after a pause"
 FRAME_ENVELOPES = 512
 FRAME_PAYLOAD_BYTES = FRAME_BYTES // 2
 
@@ -79,6 +83,8 @@ class Router:
         ring = KeyRing(network_id=self._network_id, limit=config.limits.keys)
         ring.learn(own_key, now)
         self._judge = judge
+        self._accounts = Accounts(config.budgets, tuple(one.node for one in config.neighbors))
+        self._signers = Signers(config.budgets, config.limits.origins)
         self._sealer = CodecSealer(ring=ring, signer=signer, node=config.node, now=now, judge=judge)
         self._parts = Parts(config, self._sealer, entropy, own_key)
         self._now = now
@@ -118,6 +124,13 @@ class Router:
         self._now = self._sealer.now = now
         restore(self._parts, records, self._sealer.ring.learn, now)
         self._deadline_ns = self._next_deadline_ns()
+
+    def ready_at_ns(self, neighbor: NodeId) -> int:
+        """Until when the host should hand over no more frames of a neighbour, monotonic nanoseconds.
+
+        It has used up a budget; what comes nevertheless is served for a while, and then refused.
+        """
+        return self._accounts.ready_at_ns(neighbor)
 
     def next_deadline_ns(self) -> int | None:
         """When the router wants DeadlineReached at the latest, monotonic nanoseconds."""
@@ -175,7 +188,10 @@ class Router:
         neighbor = received.neighbor
         self.counts["frames_received"] += 1
         self.counts["bytes_received"] += len(received.frame)
+        account = self._accounts.of(neighbor)
         try:
+            if account is not None:
+                account.frame(len(received.frame), now.monotonic_ns)
             frame = self._open_frame(neighbor, received.frame)
         except PeerError as error:
             self._serve_holds(now, out)
@@ -185,6 +201,7 @@ class Router:
         sender = neighbor if frame.session else None
         for envelope in frame.envelopes:
             self._envelope(neighbor, sender, envelope, now, out)
+        self._sealer.charge = charge_nobody
 
     def _open_frame(self, neighbor: NodeId, data: bytes) -> Frame:
         frame = decode_frame(data)
@@ -202,9 +219,7 @@ class Router:
     ) -> None:
         self.counts[f"received_{envelope.type.name.lower()}"] += 1
         try:
-            sealed = self._sealer.open_any(envelope, frame_sender=sender, now=now)
-            if isinstance(sealed.body, OperationalKey):
-                self._sealer.ring.learn(sealed, now)
+            sealed = self._open(neighbor, sender, envelope, now)
         except PeerError as error:
             self._refuse(neighbor, envelope, error, out)
             return
@@ -215,11 +230,31 @@ class Router:
             self._serve_holds(now, out)
         self._serve(neighbor, sealed, now, out)
 
+    def _open(self, neighbor: NodeId, sender: NodeId | None, envelope: Envelope, now: Now) -> Sealed[Any]:
+        """Open an object, each step charged to who asks for it, before it is made. PeerError."""
+        account = self._accounts.of(neighbor)
+        self._sealer.charge = charge_nobody
+        if account is not None:
+            account.open(envelope.type, now.monotonic_ns)
+            self._sealer.charge = account.verify
+        verified = self._sealer.signatures_verified
+        sealed = self._sealer.open_any(envelope, frame_sender=sender, now=now)
+        if isinstance(sealed.body, OperationalKey):
+            self._sealer.ring.learn(sealed, now)
+        elif envelope.type in BY_SIGNER and self._sealer.signatures_verified > verified:
+            self._signers.charge(sealed.signers[0], envelope.type, now.monotonic_ns)
+        return sealed
+
     def _serve_holds(self, now: Now, out: Outbox) -> None:
         """HOLDs take what promises have left: they wait until the rest of the batch is served."""
         holds, self._holds = self._holds, []
         for neighbor, sealed in holds:
+            account = self._accounts.of(neighbor)
+            if account is not None:
+                account.resume(sealed.envelope.type, now.monotonic_ns)
+                self._sealer.charge = account.verify
             self._serve(neighbor, sealed, now, out)
+        self._sealer.charge = charge_nobody
 
     def _serve(self, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
         try:
@@ -228,8 +263,15 @@ class Router:
             self._refuse(neighbor, sealed.envelope, error, out)
 
     def _refuse(self, neighbor: NodeId, envelope: Envelope, error: PeerError, out: Outbox) -> None:
-        self._fault(neighbor, error, out)
-        self._answer_fault(neighbor, envelope, error, out)
+        account = self._accounts.of(neighbor)
+        answer = Answer.TELL if account is None else account.refused(error, self._now.monotonic_ns)
+        if answer is Answer.TELL or isinstance(error, Equivocated):
+            self._fault(neighbor, error, out)
+            self._answer_fault(neighbor, envelope, error, out)
+            return
+        self._count(PeerFault(neighbor=neighbor, code=error.code, detail=error.detail))
+        if answer is Answer.CLOSE:
+            self._parts.sessions.close(neighbor, ErrorCode.LIMIT_REACHED, ABUSED, out)
 
     def _fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:
         if isinstance(error, Equivocated):
@@ -242,7 +284,9 @@ class Router:
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
         elif envelope.type is not ObjectType.FAULT:
             object_id = object_id_of(envelope.signed)
-            fault = Fault(code=error.code, object=object_id, text=clipped_text(error.detail))
+            wait_ms = error.retry_after_ms if isinstance(error, OverBudget) else 0
+            text = clipped_text(error.detail)
+            fault = Fault(code=error.code, object=object_id, text=text, retry_after_ms=wait_ms)
             out.send(neighbor, self._sealer.seal(fault).envelope)
 
     def _count(self, event: Event) -> None:

@@ -128,7 +128,12 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "kept": Range(0, 2**64 - 1),
     },
     discovery.Retained: {"digests": Lengths(frozenset({0, 64 * 32}))},
-    discovery.Fault: {"code": CODE, "object": HASH, "text": MESSAGE_TEXT},
+    discovery.Fault: {
+        "code": CODE,
+        "object": HASH,
+        "text": MESSAGE_TEXT,
+        "retry_after_ms": Range(0, 86_400_000),
+    },
     **DOMAIN_TABLES,
     # -------------------------------------------------------------- routing.proto
     routing.OfferRun: {"slots": Range(1, SLOTS_MAX), "energy_j": ENERGY, "price_micro_per_kwh": PRICE},

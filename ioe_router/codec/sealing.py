@@ -7,7 +7,7 @@ not verified again; that memory is bounded, and nothing depends on it but speed.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from ioe_router.codec.bound_rules import ENVELOPE_BYTES
 from ioe_router.codec.identity_signing import decoded, stating_nodes
 from ioe_router.codec.keys import KeyRing, refuse_unsound
 from ioe_router.codec.registry import REGISTRY, TYPE_OF, Row
+from ioe_router.codec.remembered import Remembered
 from ioe_router.codec.root_signing import refuse_stripped
 from ioe_router.codec.signing import Signer, Verify, signature_prefix, verify
 from ioe_router.model.clock import Now
@@ -23,12 +24,22 @@ from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.domain import RootSigned
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
-from ioe_router.model.ids import NodeId, ObjectId, node_id_of, object_id_of
+from ioe_router.model.ids import NodeId, node_id_of, object_id_of
 
 T = TypeVar("T")
 
-REMEMBERED: Final = 4_096
 _NETWORKED: Final = frozenset(kind for kind, row in REGISTRY.items() if hasattr(row.body, "network_id"))
+
+
+class BadSignature(PeerError):
+    """A signature does not fit what it stands under; that of a wrong count or place is a plain PeerError."""
+
+    def __init__(self, kind: ObjectType) -> None:
+        super().__init__(ErrorCode.BAD_SIGNATURE, f"{kind.name} with an invalid signature")
+
+
+def charge_nobody(_count: int) -> None:
+    """Signature checks that this node makes for itself."""
 
 
 class CodecSealer:
@@ -53,7 +64,8 @@ class CodecSealer:
         self._prefixes = {
             kind: signature_prefix(ring.network_id, row.message) for kind, row in REGISTRY.items()
         }
-        self._opened: OrderedDict[ObjectId, Sealed[Any]] = OrderedDict()
+        self.charge: Callable[[int], None] = charge_nobody  # asked before signatures are checked
+        self._remembered = Remembered()
 
     def seal(self, body: T) -> Sealed[T]:
         """Encode and, unless it is a frame-only type, sign `body`.
@@ -75,7 +87,7 @@ class CodecSealer:
             envelope=Envelope(type=kind, signed=signed, signatures=signatures),
         )
         if signatures and len(signatures) >= row.signatures_min:
-            self._remember(sealed)
+            self._remembered.keep_good(sealed)
         return sealed
 
     def open(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
@@ -187,9 +199,8 @@ class CodecSealer:
 
     def _open_signed(self, envelope: Envelope, row: Row) -> Sealed[Any]:
         object_id = object_id_of(envelope.signed)
-        known = self._opened.get(object_id)
-        if known is not None and known.envelope == envelope:
-            self._opened.move_to_end(object_id)
+        known = self._remembered.good(object_id, envelope)
+        if known is not None:
             if row.by_operational:
                 for signature in envelope.signatures:  # a key may have expired since
                     self.ring.node_of(signature.key, self.now)
@@ -201,9 +212,15 @@ class CodecSealer:
             )
         self._refuse_other_network(envelope, body)
         signers = self._signers(envelope, body, row)
-        self._verify(envelope)
+        if self._remembered.is_bad(object_id, envelope):
+            raise BadSignature(envelope.type)
+        try:
+            self._verify(envelope)
+        except BadSignature:
+            self._remembered.keep_bad(object_id, envelope)
+            raise
         sealed: Sealed[Any] = Sealed(object_id=object_id, body=body, signers=signers, envelope=envelope)
-        self._remember(sealed)
+        self._remembered.keep_good(sealed)
         return sealed
 
     def _refuse_other_network(self, envelope: Envelope, body: Any) -> None:
@@ -229,16 +246,11 @@ class CodecSealer:
 
     def _verify(self, envelope: Envelope) -> None:
         data = self._prefixes[envelope.type] + len(envelope.signed).to_bytes(4) + envelope.signed
+        self.charge(len(envelope.signatures))
         self.signatures_verified += len(envelope.signatures)
         for signature in envelope.signatures:
             if not self._judge(signature, data):
-                raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with an invalid signature")
-
-    def _remember(self, sealed: Sealed[Any]) -> None:
-        self._opened[sealed.object_id] = sealed
-        self._opened.move_to_end(sealed.object_id)
-        if len(self._opened) > REMEMBERED:
-            self._opened.popitem(last=False)
+                raise BadSignature(envelope.type)
 
 
 def _self_certified(envelope: Envelope, body: OperationalKey) -> tuple[NodeId, ...]:

@@ -257,6 +257,7 @@ def router_config(plan: Plan, now: Now) -> RouterConfig:
         forecast_margin_ppm=connection.forecast_margin_ppm,
         timers=settings.timers,
         limits=settings.limits,
+        budgets=settings.budgets,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from ioe_router.config import Limits, Timers
+from ioe_router.config import BUDGET_BOUNDS, Budgets, Limits, Rate, Timers
 from ioe_router.daemon.errors import ConfigRefused
 
 Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -150,6 +150,7 @@ class Settings(Section, frozen=True, kw_only=True):
     agent: AgentSection = AgentSection()
     timers: Timers = Timers()
     limits: Limits = Limits()
+    budgets: Budgets = Budgets()
 
 
 def read_settings(path: Path) -> Settings:
@@ -172,6 +173,7 @@ def parse_settings(text: str, where: str) -> Settings:
     settings = parse_toml(text, where, Settings)
     _refuse_negative(settings.timers, "timers", where)
     _refuse_negative(settings.limits, "limits", where)
+    _refuse_odd_budgets(settings.budgets, where)
     return settings
 
 
@@ -229,6 +231,18 @@ def _refuse_negative(values: Timers | Limits, table: str, where: str) -> None:
     for field in dataclasses.fields(values):
         if getattr(values, field.name) < 0:
             raise ConfigRefused(f"{where}: {table}.{field.name} is negative; write 0 or more")
+
+
+def _refuse_odd_budgets(budgets: Budgets, where: str) -> None:
+    """A budget below its least would refuse honest neighbours; a rate above its most is none."""
+    for name, (least, most, least_burst) in BUDGET_BOUNDS.items():
+        rate: Rate = getattr(budgets, name)
+        if not least <= rate.per_s <= most:
+            raise ConfigRefused(
+                f"{where}: budgets.{name}.per_s is {rate.per_s}; write a rate from {least} to {most}"
+            )
+        if rate.burst < least_burst:
+            raise ConfigRefused(f"{where}: budgets.{name}.burst is {rate.burst}; write {least_burst} or more")
 
 
 def _readable(message: str) -> str:

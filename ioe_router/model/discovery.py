@@ -157,3 +157,4 @@ class Fault:
     code: ErrorCode  # Registered error code
     object: ObjectId  # Object id of the refused object, 32 bytes
     text: str  # For people, printable, at most 128 bytes
+    retry_after_ms: int = 0  # Earliest useful repetition, milliseconds; 0 when none is known

@@ -20,8 +20,9 @@ from ioe_router.adapters import tls
 from ioe_router.codec import bound_rules, bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
-from ioe_router.config import Limits, Timers
+from ioe_router.config import BUDGET_BOUNDS, Budgets, Limits, Rate, Timers
 from ioe_router.core import (
+    budgets,
     curtailment,
     gates,
     hop,
@@ -111,6 +112,26 @@ def test_limits_of_the_specification_are_those_of_the_configuration() -> None:
     assert [row[0] for row in rows] == [field.name for field in fields(Limits)]
     for name, default, low, *_ in rows:
         assert int(low) <= int(default) == getattr(Limits(), name), name
+
+
+def test_budgets_of_the_specification_are_those_of_the_configuration() -> None:
+    """Every budget has a row, in order, with the defaults and bounds of the code, which are in order."""
+    rows = _rows("budgets")
+    assert [row[0] for row in rows] == [field.name for field in fields(Budgets)]
+    for name, per, rate, least, most, burst, least_burst, _ in rows:
+        assert Rate(per_s=int(rate), burst=int(burst)) == getattr(Budgets(), name), name
+        assert (int(least), int(most), int(least_burst)) == BUDGET_BOUNDS[name], name
+        assert int(least) <= int(rate) <= int(most), name
+        assert int(least_burst) <= int(burst), name
+        assert per == ("signer" if name.startswith("signer_") else "neighbour"), name
+
+
+def test_urgent_types_of_the_specification_are_those_of_the_code() -> None:
+    """The list of section 14.5 names exactly the types with budgets of their own."""
+    text = " ".join(SPEC.read_text(encoding="utf-8").split())
+    found = re.search(r"keep a session alive: ([A-Z_, ]*)\.", text)
+    assert found
+    assert {ObjectType[name] for name in found[1].split(", ")} == budgets.URGENT
 
 
 def test_constants_of_the_specification_are_those_of_the_code() -> None:

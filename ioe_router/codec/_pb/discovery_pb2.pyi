@@ -490,22 +490,26 @@ class Fault(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     code: _builtins.int
     """Registered error code."""
     object: _builtins.bytes
     """Object id of the refused object, 32 bytes."""
     text: _builtins.str
     """For people, printable, at most 128 bytes."""
+    retry_after_ms: _builtins.int
+    """Earliest useful repetition, milliseconds; 0 when none is known."""
     def __init__(
         self,
         *,
         code: _builtins.int = ...,
         object: _builtins.bytes = ...,
         text: _builtins.str = ...,
+        retry_after_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "object", b"object", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "object", b"object", "retry_after_ms", b"retry_after_ms", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ import vector_wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ioe_router.codec import mapping, sealing
+from ioe_router.codec import mapping, remembered
 from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.frames import decode_frame, encode_frame, verify_frame
 from ioe_router.codec.identity_signing import countersign, state
@@ -269,11 +269,81 @@ def test_memory_saves_verification_and_nothing_else(monkeypatch: pytest.MonkeyPa
     for _ in range(2):
         assert [reader.open(one.envelope, Offer) for one in made] == made
     assert len(calls) == 3
-    monkeypatch.setattr(sealing, "REMEMBERED", 1)
+    monkeypatch.setattr(remembered, "GOOD_MAX", 1)
     small = sealer(CAROL, ALICE, judge=counted)
     for _ in range(2):
         assert [small.open(one.envelope, Offer) for one in made] == made
     assert len(calls) == 3 + 6
+
+
+def test_the_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects beyond the bytes that are remembered push the oldest out, which is verified again."""
+    calls: list[bytes] = []
+
+    def counted(signature: Signature, data: bytes) -> bool:
+        calls.append(data)
+        return verify(signature, data)
+
+    writer, reader = sealer(ALICE), sealer(BOB, ALICE, judge=counted)
+    made = [writer.seal(replace(OFFER, seq=seq)).envelope for seq in (1, 2, 3)]
+    monkeypatch.setattr(remembered, "GOOD_BYTES_MAX", len(made[0].signed) + len(made[1].signed))
+    for one in made:
+        reader.open(one, Offer)
+    reader.open(made[2], Offer)
+    reader.open(made[1], Offer)
+    assert len(calls) == 3
+    reader.open(made[0], Offer)
+    assert len(calls) == 4
+
+
+def test_a_bad_signature_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same forgery again is refused from memory; other signatures over the same bytes are judged anew."""
+    calls: list[bytes] = []
+
+    def counted(signature: Signature, data: bytes) -> bool:
+        calls.append(data)
+        return verify(signature, data)
+
+    reader = sealer(BOB, ALICE, judge=counted)
+    good = sealer(ALICE).seal(OFFER).envelope
+    (signature,) = good.signatures
+    forged = replace(good, signatures=(replace(signature, signature=bytes(64)),))
+    for _ in range(3):
+        assert _refusal(reader, forged, BOB.node) is ErrorCode.BAD_SIGNATURE
+    assert len(calls) == 1
+    assert reader.open(good, Offer).signers == (ALICE.node,)
+    monkeypatch.setattr(remembered, "BAD_MAX", 1)
+    others = [
+        replace(sealer(ALICE).seal(replace(OFFER, seq=seq)).envelope, signatures=forged.signatures)
+        for seq in (1, 2)
+    ]
+    for one in (*others, others[0]):
+        assert _refusal(reader, one, BOB.node) is ErrorCode.BAD_SIGNATURE
+    assert len(calls) == 2 + 3
+
+
+def test_who_asks_is_charged_before_signatures_are_checked() -> None:
+    """A refusal of the charge comes before any check; what is remembered is charged to nobody."""
+    calls: list[bytes] = []
+
+    def counted(signature: Signature, data: bytes) -> bool:
+        calls.append(data)
+        return verify(signature, data)
+
+    charged: list[int] = []
+
+    def charge(count: int) -> None:
+        charged.append(count)
+        if len(charged) == 1:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "no more")
+
+    reader, offer = sealer(BOB, ALICE, judge=counted), sealer(ALICE).seal(OFFER).envelope
+    reader.charge = charge
+    assert _refusal(reader, offer, BOB.node) is ErrorCode.LIMIT_REACHED
+    assert calls == []
+    for _ in range(2):
+        assert reader.open(offer, Offer).signers == (ALICE.node,)
+    assert (charged, len(calls)) == ([1, 1], 1)
 
 
 def test_other_type_with_remembered_bytes() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ioe_router.config import Limits, Timers
+from ioe_router.config import Budgets, Limits, Rate, Timers
 from ioe_router.daemon.errors import ConfigRefused
 from ioe_router.daemon.link_terms import LinkTerms, read_terms
 from ioe_router.daemon.settings import EXAMPLE, Settings, options_of, parse_settings, read_settings
@@ -53,6 +53,7 @@ def test_example_states_the_defaults_of_timers_and_limits() -> None:
     raw: dict[str, Any] = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     assert Timers(**raw["timers"]) == Timers()
     assert Limits(**raw["limits"]) == Limits()
+    assert Budgets(**{name: Rate(**rate) for name, rate in raw["budgets"].items()}) == Budgets()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,12 @@ def test_example_states_the_defaults_of_timers_and_limits() -> None:
         ),
         (("import_w = 11000", "import_w = -1"), "connection.import_w: expected a whole number >= 0"),
         (("hold_ms = 45000", "hold_ms = -1"), "timers.hold_ms is negative; write 0 or more"),
+        (
+            ("frames = { per_s = 100,", "frames = { per_s = 1,"),
+            "budgets.frames.per_s is 1; write a rate from 50 to 1000000",
+        ),
+        (("burst = 2000", "burst = 20"), "budgets.frames.burst is 20; write 1000 or more"),
+        (("{ per_s = 100, burst = 2000 }", "{ per_s = 100, bust = 2000 }"), "did you mean 'burst'?"),
         (('role = "sibling"', 'role = "boss"'), "neighbor[0].role: invalid enum value 'boss'"),
         (('keys = "keys"  ', "# "), "node: object missing required field keys"),
         (("keepalive_ms = 5000", "keepalive_ms = 10"), "node.keepalive_ms: expected a whole number >= 1000"),
