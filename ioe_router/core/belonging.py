@@ -16,8 +16,8 @@ from ioe_router.core.parts import Parts
 from ioe_router.core.session_fsm import SessionState
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.domain import MemberCertificate, TrustList
-from ioe_router.model.envelope import Sealed
-from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.envelope import Envelope, ObjectType, Sealed
+from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import DomainId, LinkId, NodeId
 
 _ENDED = "the domain does not vouch for this node any more; have it admitted anew with 'ioe domain admit'"
@@ -42,6 +42,18 @@ def hear_member(parts: Parts, sealed: Sealed[MemberCertificate], now: Now, out: 
     """A certificate has come: whoever knows the node is told, too. PeerError: not acceptable."""
     if parts.evidence.domains.hear_member(sealed, now):
         parts.prerequisites.certified(sealed.body.node, out)
+
+
+def bring_in(parts: Parts, envelopes: tuple[Envelope, ...], now: Now, out: Outbox) -> None:
+    """The operator hands in lists and certificates while the node runs. PeerError: not acceptable."""
+    for envelope in envelopes:
+        match envelope.type:
+            case ObjectType.TRUST_LIST:
+                hear_list(parts, parts.sealer.open(envelope, TrustList), now, out)
+            case ObjectType.MEMBER_CERTIFICATE:
+                hear_member(parts, parts.sealer.open(envelope, MemberCertificate), now, out)
+            case other:
+                raise UsageError(f"{other.name} is nothing to be brought in; give lists and certificates")
 
 
 def tell_domains(parts: Parts, neighbor: NodeId, link: LinkId, out: Outbox) -> None:

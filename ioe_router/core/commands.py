@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ioe_router.core.belonging import bring_in
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import CommandRefused
 from ioe_router.core.inputs import (
+    BringDomain,
     Command,
     CurtailReservation,
     DeadlineReached,
@@ -55,6 +57,8 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
         case ImbalancePrices():
             parts.imbalance.set_prices(input_)
+        case BringDomain():
+            bring_in(parts, input_.envelopes, now, out)
         case Shutdown():
             _shut_down(parts, input_, out)
         case DeadlineReached():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId, NodeId, ReservationId
@@ -167,6 +168,13 @@ class ImbalancePrices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BringDomain:
+    """What the operator has brought in of domains: lists by rising serial, certificates of this node."""
+
+    envelopes: tuple[Envelope, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
     """Close all sessions in good order; neighbours are asked to wait `restart_s` seconds for a restart."""
 
@@ -186,6 +194,7 @@ Command = (
     | ForecastReactive
     | MeterRead
     | ImbalancePrices
+    | BringDomain
     | Shutdown
 )
 

@@ -53,6 +53,8 @@ PARAMETERS = NetworkParameters(
 )
 LAST_BAND = PARAMETERS.bands - 1
 
+Configure = Callable[[str, RouterConfig, dict[str, SimIdentity]], RouterConfig]  # by name of the node
+
 B = TypeVar("B")
 E = TypeVar("E")
 
@@ -299,6 +301,7 @@ def build(
     seed: int = 1,
     connect: bool = True,
     make: Callable[..., Router] = Router,
+    configure: Configure | None = None,
 ) -> Sim:
     """Routers at the ends of these cables, sessions up, half an hour before the slot."""
     names = list(dict.fromkeys(name for cable in cables for name in (cable.keeper, cable.other)))
@@ -331,6 +334,8 @@ def build(
             timers=timers or replace(Timers(), keepalive_ms=0),
             limits=limits or Limits(),
         )
+        if configure is not None:
+            config = configure(name, config, ids)
         router = make(
             config,
             own_key=ids[name].own_key,
