@@ -22,6 +22,7 @@ from ioe_router.adapters.node import wall_utc_s
 from ioe_router.adapters.pairing import Judge, Listener, Result, call
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.cli.link import describe
+from ioe_router.daemon.announcing import keep_announced, refuse_without_extra
 from ioe_router.daemon.assembly import Plan, passphrase_of, read_plan
 from ioe_router.daemon.link_terms import LinkTerms, read_terms
 from ioe_router.daemon.pairing import (
@@ -85,6 +86,33 @@ def with_(address: str, config: Path, name: str | None, terms: Path | None) -> N
     host.store(result, dialled=True)
 
 
+@pair.command()
+@CONFIG
+@click.option(
+    "--seconds", type=click.FloatRange(1, 60), default=3, show_default=True, help="How long to listen."
+)
+def found(config: Path, seconds: float) -> None:
+    """List the boxes that announce themselves in the local network."""
+    refuse_without_extra("'ioe pair found'")
+    from ioe_router.adapters.dns_sd import TROUBLES, Service, look
+
+    settings = read_settings(config)
+    paired = {node_short(peer.node): peer.name for peer in read_peers(_folder(config))}
+    try:
+        heard = asyncio.run(look(settings.pairing.listen, seconds))
+    except TROUBLES as error:
+        raise UsageError(
+            f"the local network cannot be listened to ({error}); check its interfaces"
+        ) from error
+    if not heard:
+        click.echo("no box is announced; set pairing.announce = true there, or type its address")
+    for one in heard:
+        waits = one.service is Service.PAIRING
+        known = f"  (like {paired[one.name]})" if one.name in paired else ""
+        advice = f"shows a code: ioe pair with {one.host}:{one.port}" if waits else f"runs on port {one.port}"
+        click.echo(f"{one.name:15} {one.host:15} {advice}{known}")
+
+
 @pair.command(name="list")
 @CONFIG
 def list_(config: Path) -> None:
@@ -128,6 +156,7 @@ async def _show(plan: Plan, host: _Host) -> None:
     code = make_code(secrets.token_bytes(ENTROPY_BYTES))
     listener = Listener(code, own_card(plan), host.judge, listen=plan.settings.pairing.listen)
     port = await listener.start()
+    announcing = _announce(plan, port)
     click.echo(f"code  {shown(code)}")
     click.echo(
         f"type it within {_MINUTES} minutes at the other box: ioe pair with {_place(plan, port)}\n"
@@ -136,7 +165,23 @@ async def _show(plan: Plan, host: _Host) -> None:
     try:
         host.store(await listener.outcome(), dialled=False)
     finally:
+        if announcing is not None:
+            announcing.cancel()
+            await asyncio.gather(announcing, return_exceptions=True)
         await listener.stop()
+
+
+def _announce(plan: Plan, port: int) -> asyncio.Task[None] | None:
+    """Tell the local network that a code is shown here, where the configuration wants it."""
+    section = plan.settings.pairing
+    if not section.announce:
+        return None
+    told = keep_announced(plan.node, section.listen, port, pairing=True, told=_on_announced)
+    return asyncio.create_task(told)
+
+
+def _on_announced(what: str, words: str) -> None:
+    click.echo(f"announced in the local network as {words}" if what == "name" else words)
 
 
 def _place(plan: Plan, port: int) -> str:

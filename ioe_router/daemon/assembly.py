@@ -29,6 +29,7 @@ from ioe_router.adapters.keystore import (
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
+from ioe_router.daemon.announcing import check_pairing
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.peer_files import PeerFile, read_peers
 from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
@@ -142,6 +143,7 @@ def _plan(settings: Settings, folder: Path) -> Plan:
     if settings.balance.party is not None:
         parse_node(settings.balance.party)
     split_address(settings.pairing.listen)
+    check_pairing(settings.pairing)
     peers = read_peers(folder / settings.pairing.peers)
     neighbors = (
         *(_neighbor(section, folder) for section in settings.neighbor),

@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ from ioe_router.adapters.store import Store
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import Event
 from ioe_router.core.inputs import Input
+from ioe_router.daemon.announcing import keep_announced
 from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
@@ -74,7 +75,7 @@ class _Daemon:
         self._agent = plan.agent()
         self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
         self._ended: asyncio.Future[None] | None = None
-        self._peers: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []  # beside the node: the watch of peers, announcing
 
     async def run(self) -> None:
         """Start, wait for an end, stop."""
@@ -164,7 +165,10 @@ class _Daemon:
         for command in self._agent.start(now):
             node.submit(command)
         node.dial()
-        self._peers = asyncio.create_task(PeerWatch(self._plan, node, self._log).run())
+        self._beside(PeerWatch(self._plan, node, self._log).run())
+        if self._plan.settings.pairing.announce:
+            listen = self._plan.settings.node.listen
+            self._beside(keep_announced(node.node, listen, port, pairing=False, told=self._on_announced))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, None)
@@ -173,14 +177,24 @@ class _Daemon:
 
     async def _stop(self, node: Node, health: Health | None) -> None:
         self._log.say("Stopping")
-        if self._peers is not None:
-            self._peers.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if health is not None:
             await health.leave()
         await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
         if health is not None:
             await health.stop()
         sys.stderr.flush()
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    def _on_announced(self, what: str, words: str) -> None:
+        if what == "name":
+            self._log.say("Announced", name=words)
+        else:
+            self._log.warn("NotAnnounced", cause=words)
 
     def _told_to_stop(self) -> bool:
         """Whether a signal ended the node, and not a twin or a defect: then it may come back."""

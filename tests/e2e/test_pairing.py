@@ -182,6 +182,22 @@ def test_pairing_without_a_link_is_named_at_the_start(boxes: Path, start: Callab
     assert "no peer is called or begins with 'nobody'; paired are: east" in pair_again.stderr
 
 
+def test_announced_boxes_are_found(boxes: Path, start: Callable[[Path], Daemon]) -> None:
+    """A box that shows a code and one that runs are listed to the operator of another, with what to type."""
+    for name in ("west", "east"):
+        config = boxes / name / "node.toml"
+        config.write_text(config.read_text() + "announce = true\n")
+    west = start(boxes / "west" / "node.toml")
+    with showing(boxes / "east") as shower:
+        wait_for(
+            lambda: bool(west.said("Announced")) and "announced in the local network as" in shower.text()
+        )
+        found = ioe_ok("pair", "found", cwd=boxes / "west").splitlines()
+        assert any(line.endswith(f"shows a code: ioe pair with {shower.address}") for line in found), found
+        assert any(line.startswith(str(west.said("Announced")[0]["name"])) for line in found), found
+    assert west.stop() == 0
+
+
 def test_files_of_paired_boxes_are_private(boxes: Path) -> None:
     """The folder that names a household's neighbours is readable by its owner alone."""
     pair_boxes(boxes)
