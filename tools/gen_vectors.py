@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import vector_cuts  # noqa: E402
+import vector_domains  # noqa: E402
 import vector_ed25519  # noqa: E402
 import vector_frames  # noqa: E402
 import vector_freshness  # noqa: E402
@@ -41,6 +42,10 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "freshness": (
         "offers and withdrawals of one origin, heard from one neighbour: taken, without effect, or a code",
         vector_freshness.vectors,
+    ),
+    "domain": (
+        "trust domains: ids, lists that follow, until when certificates count",
+        vector_domains.vectors,
     ),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),

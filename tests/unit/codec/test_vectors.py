@@ -41,7 +41,7 @@ from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, node_id_of
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Flow, Offer
-from tests.unit.codec import pairing_vectors
+from tests.unit.codec import domain_vectors, pairing_vectors
 from tests.unit.core.routing_rig import Wire, config_of, own_key
 
 FOLDER = Path(gen_vectors.TARGET)
@@ -279,6 +279,7 @@ RUNNERS: dict[str, Callable[[Json], Json]] = {
     "ed25519-edge": _ed25519,
     "envelope": _envelope,
     "freshness": _freshness,
+    "domain": domain_vectors.run,
     "path-hash": _path_hash,
     "frame": _frame,
     "malformed": _malformed,
