@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioe_router.core.booked import booked_link
-from ioe_router.core.calendar import LinkCalendar, LiveEntry, PacketKey, SlotLedger, SlotLimits
+from ioe_router.core.calendar import LinkCalendar, PacketKey, SlotLedger, SlotLimits
 from ioe_router.core.loss import (
     J_PER_KWH,
     Increment,
@@ -18,36 +18,14 @@ from ioe_router.core.loss import (
     signed,
     usable_w,
 )
-from ioe_router.model.discovery import LossModel
 from ioe_router.model.ids import LinkId, ReservationId
-from ioe_router.model.routing import Direction, Flow
+from ioe_router.model.routing import Flow
+from tests.links import committed, loss_model
 
 SLOT_S = 900
 RATED_J = 40_000 * SLOT_S
 FLOWS = st.sampled_from([Flow.DOWN, Flow.UP])
-LOSS = LossModel(
-    vn_mv=400_000,
-    planning_mv=396_000,
-    r_micro_ohm=300_000,
-    x_micro_ohm=80_000,
-    iron_milli_w=50_000,
-    magnetising_var=0,
-    charging_var=0,
-    tap_ratio_ppm=1_000_000,
-    b_ppm=0,
-    c_pico_per_w=0,
-)
-
-
-def committed(number: int, flow: Flow, increment: Increment) -> LiveEntry:
-    """A live packet that has its price, so that it counts as booked."""
-    return LiveEntry(
-        number=number,
-        flow=flow,
-        increment=increment,
-        price_micro_per_kwh=100_000,
-        direction=Direction.SUPPLY,
-    )
+LOSS = loss_model(r_ohm=0.3, x_ohm=0.08, iron_w=50, planning=0.99)
 
 
 def model(linear: int, square: int, scale: int) -> LinkModel:

@@ -23,7 +23,7 @@ from ioe_router.core.ports import Port
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import TERMINAL
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel
+from ioe_router.model.discovery import LinkAttestation, LinkKind
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
@@ -32,6 +32,7 @@ from ioe_router.model.routing import Direction, Firmness, Flow, OfferRun, Source
 from ioe_router.model.slot import Slot
 from ioe_router.router import Router
 from ioe_router.sim.keys import SeededEntropy, SimIdentity, attest, identity_of
+from tests.links import loss_model
 from tests.simulation.bent_wire import Wire
 
 SLOT_S = 900
@@ -363,18 +364,7 @@ def _attestation(cable: Cable, ids: dict[str, SimIdentity]) -> LinkAttestation:
         serial=1,
         rating_down_va=cable.rating_va,
         rating_up_va=cable.rating_va,
-        loss=LossModel(
-            vn_mv=400_000,
-            planning_mv=400_000,
-            r_micro_ohm=cable.r_micro_ohm,
-            x_micro_ohm=50_000,
-            iron_milli_w=cable.iron_milli_w,
-            magnetising_var=0,
-            charging_var=0,
-            tap_ratio_ppm=1_000_000,
-            b_ppm=0,
-            c_pico_per_w=0,
-        ),
+        loss=replace(loss_model(), r_micro_ohm=cable.r_micro_ohm, iron_milli_w=cable.iron_milli_w),
         fee_down_micro_per_kwh=cable.fee_micro_per_kwh,
         fee_up_micro_per_kwh=cable.fee_micro_per_kwh,
         access=cable.access,

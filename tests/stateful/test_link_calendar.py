@@ -9,24 +9,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from ioe_router.core.calendar import LinkCalendar, LiveEntry, PacketKey, SlotLimits
 from ioe_router.core.loss import Increment, LinkModel
-from ioe_router.model.discovery import LossModel
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.slot import Slot
+from tests.links import loss_model
 
-LOSS = LossModel(
-    vn_mv=400_000,
-    planning_mv=400_000,
-    r_micro_ohm=100_000,
-    x_micro_ohm=0,
-    iron_milli_w=0,
-    magnetising_var=0,
-    charging_var=0,
-    tap_ratio_ppm=1_000_000,
-    b_ppm=0,
-    c_pico_per_w=0,
-)
+LOSS = loss_model(x_ohm=0)
 SLOTS = st.sampled_from([Slot(0), Slot(900), Slot(1800)])
 FLOWS = st.sampled_from([Flow.DOWN, Flow.UP])
 ENERGIES = st.integers(1, 1_000)

@@ -8,23 +8,13 @@ import pytest
 
 from ioe_router.adapters.attestation import attest, attest_both, open_attestation
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel
+from ioe_router.model.discovery import LinkAttestation, LinkKind
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
+from tests.links import loss_model
 from tests.unit.adapters.rig import NETWORK, new_keys, present
 
-LOSS = LossModel(
-    vn_mv=400_000,
-    planning_mv=400_000,
-    r_micro_ohm=20_000,
-    x_micro_ohm=8_000,
-    iron_milli_w=0,
-    magnetising_var=0,
-    charging_var=0,
-    tap_ratio_ppm=1_000_000,
-    b_ppm=0,
-    c_pico_per_w=0,
-)
+LOSS = loss_model(r_ohm=0.02, x_ohm=0.008)
 
 
 def _body(keeper: NodeId, other: NodeId, now: Now, lasts_s: int = 3_600) -> LinkAttestation:

@@ -36,6 +36,7 @@ from ioe_router.model.ids import NodeId, PathHash, node_id_of
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.settlement import LinkStatement, MeterRecord, Relay
 from ioe_router.model.slot import Slot
+from tests.links import loss_model
 
 E = TypeVar("E")
 
@@ -58,33 +59,6 @@ def parameters(*, low: int = 900_000, high: int = 1_100_000, guard: int = 5_000)
         voltage_min_micro_pu=low,
         voltage_max_micro_pu=high,
         voltage_guard_micro_pu=guard,
-    )
-
-
-def loss_model(
-    *,
-    vn_v: int = 400,
-    r_ohm: float = 0.1,
-    x_ohm: float = 0.05,
-    iron_w: float = 0.0,
-    magnetising_var: int = 0,
-    charging_var: int = 0,
-    tap: float = 1.0,
-    b_ppm: int = 0,
-    planning: float = 1.0,
-) -> LossModel:
-    """A loss model in the units of a data sheet."""
-    return LossModel(
-        vn_mv=vn_v * 1000,
-        planning_mv=round(vn_v * 1000 * planning),
-        r_micro_ohm=round(r_ohm * 1e6),
-        x_micro_ohm=round(x_ohm * 1e6),
-        iron_milli_w=round(iron_w * 1000),
-        magnetising_var=magnetising_var,
-        charging_var=charging_var,
-        tap_ratio_ppm=round(tap * 1e6),
-        b_ppm=b_ppm,
-        c_pico_per_w=0,
     )
 
 

@@ -20,13 +20,14 @@ from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
 from ioe_router.model.clock import NS_PER_MS, Now
-from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel, OperationalKey
+from ioe_router.model.discovery import LinkAttestation, LinkKind, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId, link_id_of
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
 from ioe_router.model.slot import Slot
+from tests.links import loss_model
 from tests.unit.core.plain_sealer import (
     PlainSealer,
     identity_key,
@@ -51,18 +52,7 @@ PARAMETERS = NetworkParameters(
     voltage_max_micro_pu=1_100_000,
     voltage_guard_micro_pu=5_000,
 )
-LOSS = LossModel(
-    vn_mv=400_000,
-    planning_mv=400_000,
-    r_micro_ohm=50_000,
-    x_micro_ohm=20_000,
-    iron_milli_w=0,
-    magnetising_var=0,
-    charging_var=0,
-    tap_ratio_ppm=1_000_000,
-    b_ppm=0,
-    c_pico_per_w=0,
-)
+LOSS = loss_model(r_ohm=0.05, x_ohm=0.02)
 
 
 class SeededEntropy:

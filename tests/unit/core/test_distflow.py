@@ -16,7 +16,8 @@ from ioe_router.core.distflow import (
     parent_end,
     swept_loss_j,
 )
-from tests.unit.core.grid_rig import SLOT_S, loss_model
+from tests.links import loss_model
+from tests.unit.core.grid_rig import SLOT_S
 
 MEGA = 1_000_000
 

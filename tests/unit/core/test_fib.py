@@ -5,30 +5,19 @@ from __future__ import annotations
 import pytest
 
 from ioe_router.core.booked import BookedLink, booked_link
-from ioe_router.core.calendar import LiveEntry, SlotLimits
+from ioe_router.core.calendar import SlotLimits
 from ioe_router.core.effects import ApplySchedule
 from ioe_router.core.fib import controlled_import_j
-from ioe_router.core.loss import Increment
 from ioe_router.model.discovery import LinkKind
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId, ReservationId
-from ioe_router.model.routing import Direction, Flow
-from tests.unit.core.grid_rig import SLOT, SLOT_S, Net, Wire, loss_model
+from ioe_router.model.routing import Flow
+from tests.links import committed, loss_model
+from tests.unit.core.grid_rig import SLOT, SLOT_S, Net, Wire
 
 LINE = loss_model(r_ohm=0.2)
 CONVERTER = loss_model(r_ohm=0.5, b_ppm=10_000, iron_w=20)
 NET = (Wire("a", "b", LINE), Wire("b", "c", CONVERTER, LinkKind.CONTROLLED))
-
-
-def committed(number: int, flow: Flow, increment: Increment) -> LiveEntry:
-    """A live packet that has its price, so that it counts as booked."""
-    return LiveEntry(
-        number=number,
-        flow=flow,
-        increment=increment,
-        price_micro_per_kwh=100_000,
-        direction=Direction.SUPPLY,
-    )
 
 
 def booked_by(

@@ -12,7 +12,8 @@ from ioe_router.core.sharing import Branch, branches_of, operating_lines
 from ioe_router.model.discovery import LinkAttestation, LinkKind
 from ioe_router.model.grid import ConnectionLimit, EnvelopeLine
 from ioe_router.model.ids import NodeId
-from tests.unit.core.grid_rig import START_UTC_S, loss_model, parameters
+from tests.links import loss_model
+from tests.unit.core.grid_rig import START_UTC_S, parameters
 
 PARAMETERS = parameters(low=950_000, high=1_050_000)
 

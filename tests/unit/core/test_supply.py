@@ -9,7 +9,8 @@ from ioe_router.core.supply import LossSupply
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.slot import Slot
-from tests.unit.core.grid_rig import SLOT, SLOT_S, Net, Wire, loss_model, parameters
+from tests.links import loss_model
+from tests.unit.core.grid_rig import SLOT, SLOT_S, Net, Wire, parameters
 
 NEXT = Slot(SLOT + SLOT_S)
 LIMITS = SlotLimits(down_j=20_000_000, up_j=20_000_000)

@@ -18,7 +18,8 @@ from ioe_router.model.grid import Exchange, SweepDown, SweepUp
 from ioe_router.model.slot import Slot
 from ioe_router.scenario.load import bundled
 from ioe_router.scenario.model import AssetKind, Scenario, ScenarioLink, ScenarioLinkKind
-from tests.unit.core.grid_rig import SLOT, SLOT_S, Member, Net, Wire, loss_model
+from tests.links import loss_model
+from tests.unit.core.grid_rig import SLOT, SLOT_S, Member, Net, Wire
 
 
 def book(net: Net, draws_j: Mapping[str, int], ties_j: Mapping[str, int]) -> dict[str, list[BookedLink]]:

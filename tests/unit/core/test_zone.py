@@ -13,7 +13,8 @@ from ioe_router.model.envelope import ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.grid import OperatingEnvelope, ZoneReport
 from ioe_router.model.slot import Slot
-from tests.unit.core.grid_rig import SLOT, SLOT_S, START_UTC_S, Member, Net, Wire, loss_model
+from tests.links import loss_model
+from tests.unit.core.grid_rig import SLOT, SLOT_S, START_UTC_S, Member, Net, Wire
 
 TREE = (
     Wire("root", "a", loss_model(r_ohm=0.02)),
