@@ -101,6 +101,8 @@ def reported(path: Path) -> Iterator[None]:
         yield
     except Damaged as error:
         raise damaged(path, str(error)) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the file in what it says of it
+        raise damaged(path, "a name in it is no text") from error
     except sqlite3.Error as error:
         raise _reported(path, error) from error
     except OSError as error:

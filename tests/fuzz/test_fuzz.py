@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ioe_router.codec import wire
+from tests.fuzz import readers
 from tests.fuzz.all_targets import TARGETS
 from tests.fuzz.choices import Choices
 from tests.fuzz.engine import Crashes, drawn
@@ -32,6 +33,14 @@ def test_a_short_run_finds_nothing(name: str, tmp_path: Path) -> None:
 def test_what_crashed_once_is_refused(found: Found) -> None:
     """Bytes that a fuzzer has found do no harm any more."""
     TARGETS[found.target].run(found.data)
+
+
+def test_a_store_whose_schema_is_no_text_is_refused() -> None:
+    """SQLite quotes the file when it complains, and the driver fails over the quote: found by bytes."""
+    name = b"tablerecordrecord"
+    whole = readers.store_file_seeds()[0]
+    assert name in whole
+    TARGETS["store"].run(whole.replace(name, b"tablerec\xacrdrecord"))
 
 
 @pytest.mark.parametrize("name", ["wire", "handle"])

@@ -42,7 +42,7 @@ class Edit:
         found = inspect.getattr_static(owner, name)
         changed = self._compiled(found, module, name)
         if owner is module:
-            _everywhere(patch, found, changed, name)
+            everywhere(patch, found, changed, name)
         else:
             patch.setattr(owner, name, changed)
 
@@ -85,7 +85,7 @@ class Entry:
 Change = Edit | Entry
 
 
-def _everywhere(patch: pytest.MonkeyPatch, found: object, changed: object, name: str) -> None:
+def everywhere(patch: pytest.MonkeyPatch, found: object, changed: object, name: str) -> None:
     """A function of a module is known by its name in every module that imports it."""
     for module in [m for n, m in sys.modules.items() if n.startswith("ioe_router")]:
         if getattr(module, name, None) is found:
