@@ -51,6 +51,7 @@ WITHOUT_UNIT = {
     "offer_no": "ordinal",
     "offer_seq": "counter",
     "packets": "count",
+    "port": "number of a TCP port",
     "position": "count of hops",
     "quorum": "count of keys",
     "preemption_gap": "difference of priorities",
