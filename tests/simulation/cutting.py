@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ioe_router.core.inputs import CurtailReservation
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, ReservationState
 from ioe_router.model.routing import Direction
-from ioe_router.router import Router
 from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 S = ReservationState
@@ -17,9 +14,9 @@ PATH = "abcd"
 BUY, SELL = Direction.SUPPLY, Direction.DEMAND
 
 
-def chain(direction: Direction = BUY, make: Callable[..., Router] = Router) -> Sim:
+def chain(direction: Direction = BUY) -> Sim:
     """Node a offers, d wants; b and c carry. Keepers alternate, so both ways of booking occur."""
-    sim = build(Cable("b", "a"), Cable("b", "c", r_micro_ohm=100_000), Cable("d", "c"), make=make)
+    sim = build(Cable("b", "a"), Cable("b", "c", r_micro_ohm=100_000), Cable("d", "c"))
     sim.at(1_200)
     sim.offer("a", 100_000 if direction is BUY else 300_000, direction=direction)
     if direction is SELL:

@@ -8,13 +8,30 @@ from ioe_router.core.events import Booked, PeerFault, TradeProgress
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import CommitHop, Committed, ReservationState
-from tests.simulation.bent_wire import Passing, dropping
+from tests.simulation.bent_wire import FrameRule, Passing, dropping
 from tests.simulation.lossy_line import ask, cut, line, states
 from tests.simulation.objects import Puppet
-from tests.simulation.pair import KWH_J, Cable, build
+from tests.simulation.pair import KWH_J, Cable, Sim, build
 from tests.simulation.sold_over_b import nothing_booked
 
 S = ReservationState
+
+
+def spoil_one_frame(sim: Sim, spoilt: FrameRule) -> None:
+    """Let node a publish twice; the first frame that it sends is spoilt on its way."""
+    spent: list[Passing] = []
+
+    def once(passing: Passing) -> list[Passing]:
+        if passing.sender != "a" or spent:
+            return [passing]
+        spent.append(passing)
+        return spoilt(passing)
+
+    sim.wire.on_frame = once
+    for price in (110_000, 120_000):
+        sim.offer("a", price)
+        sim.wait(2)
+    assert spent
 
 
 def test_a_slow_wire_changes_no_figure() -> None:
@@ -36,19 +53,7 @@ def test_a_gap_or_repetition_of_frames_ends_its_session_and_no_other(copies: int
     """The receiver closes with REPLAYED; what was committed stands, and the other link lives on."""
     sim = line()
     ask(sim)
-    spent: list[Passing] = []
-
-    def once(passing: Passing) -> list[Passing]:
-        if passing.sender != "a" or spent:
-            return [passing]
-        spent.append(passing)
-        return [passing] * copies
-
-    sim.wire.on_frame = once
-    for price in (110_000, 120_000):
-        sim.offer("a", price)
-        sim.wait(2)
-    assert spent
+    spoil_one_frame(sim, lambda passing: [passing] * copies)
     assert {f.code for f in sim.events("b", PeerFault)} == {ErrorCode.REPLAYED}
     up = {n: s.name for n, s in sim.router("b").snapshot().neighbors}
     assert up == {sim.node("a"): "IDLE", sim.node("c"): "ESTABLISHED"}
@@ -60,21 +65,13 @@ def test_a_corrupted_frame_is_never_believed(part: float) -> None:
     """One flipped bit costs the object, the frame or the session; no altered offer is taken."""
     sim = line()
     ask(sim)
-    spent: list[Passing] = []
 
-    def once(passing: Passing) -> list[Passing]:
-        if passing.sender != "a" or spent:
-            return [passing]
-        spent.append(passing)
+    def with_a_bit_flipped(passing: Passing) -> list[Passing]:
         broken = bytearray(passing.data)
         broken[int(len(broken) * part)] ^= 0x40
         return [Passing(passing.sender, passing.receiver, bytes(broken))]
 
-    sim.wire.on_frame = once
-    for price in (110_000, 120_000):
-        sim.offer("a", price)
-        sim.wait(2)
-    assert spent
+    spoil_one_frame(sim, with_a_bit_flipped)
     assert sim.events("b", PeerFault)
     told = {run.price_micro_per_kwh for o in sim.router("b").snapshot().offers for run in o.body.runs}
     assert told <= {100_000, 120_000}

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Unpack
 
 import pytest
 
-from ioe_router.config import RouterConfig
 from ioe_router.core.events import Booked, CommandRefused, Curtailed, PeerFault, Unbooked
 from ioe_router.core.inputs import CurtailReservation
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.grid import Exchange
-from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import Curtail, CurtailHop, PacketEnergy, ReservationState
 from ioe_router.model.routing import Direction
-from ioe_router.router import Router
+from tests.simulation.crashing import crash, reconnect, restart
 from tests.simulation.cutting import BUY, PATH, SELL, booked, chain, cut, energies, say_cut
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, SLOT, Cable, build, decoded
-from tests.simulation.test_replay import Given
 
 S = ReservationState
 
@@ -213,23 +209,12 @@ def test_a_cut_that_was_lost_with_the_session_is_said_again(in_s: int) -> None:
 @pytest.mark.parametrize("name", PATH)
 def test_a_cut_survives_a_crash(name: str, in_s: int) -> None:
     """A node that restarts has what the cut left, carries out what was announced, and agrees with all."""
-    given: dict[NodeId, tuple[RouterConfig, Given]] = {}
-
-    def make(config: RouterConfig, **rest: Unpack[Given]) -> Router:
-        given[config.node] = config, rest
-        return Router(config, **rest)
-
-    sim = chain(make=make)
+    sim = chain()
     full = energies(sim)
     cut(sim, "b", booked(sim, "b")[1] // 2, in_s=in_s)
-    node = sim.node(name)
-    sim.wire.crash(node)
-    config, rest = given[node]
-    rest["now"] = sim.wire.now
-    sim.wire.restart(node, Router(config, **rest))
-    for cable in sim.cables:
-        if name in (cable.keeper, cable.other):
-            sim.wire.connect(sim.node(cable.keeper), sim.node(cable.other))
+    crash(sim, name)
+    restart(sim, name)
+    reconnect(sim)
     before = energies(sim)
     if in_s:
         assert before == full

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Unpack
 
 import pytest
 
-from ioe_router.config import RouterConfig
 from ioe_router.core.events import Booked, HoldAnswered, PeerFault, Unbooked
 from ioe_router.core.inputs import ReplaceReservation
 from ioe_router.core.reservation import Reservation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, UsageError
-from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction
-from ioe_router.router import Router
 from tests.simulation.bent_wire import dropping
+from tests.simulation.crashing import crash, reconnect, restart
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, LAST_BAND, SLOT, SLOT_S, Cable, Sim, build
-from tests.simulation.test_replay import Given
 
 S = ReservationState
 LIMIT = 500_000
@@ -214,13 +211,7 @@ def test_a_replacement_that_is_lost_leaves_the_old_one(lost: ObjectType) -> None
 @pytest.mark.parametrize("seen", [ObjectType.GRANT, ObjectType.COMMITTED, ObjectType.RECEIPT])
 def test_a_crash_in_the_middle_of_the_switch_is_finished(name: str, seen: ObjectType) -> None:
     """A node dies when an answer is about to pass; with it back, all agree on one reservation."""
-    given: dict[NodeId, tuple[RouterConfig, Given]] = {}
-
-    def make(config: RouterConfig, **rest: Unpack[Given]) -> Router:
-        given[config.node] = config, rest
-        return Router(config, **rest)
-
-    sim = build(Cable("a", "b"), Cable("b", "d"), make=make)
+    sim = build(Cable("a", "b"), Cable("b", "d"))
     sim.at(1_200)
     sim.offer("a", 100_000)
     sim.at(500)
@@ -228,15 +219,10 @@ def test_a_crash_in_the_middle_of_the_switch_is_finished(name: str, seen: Object
     sim.wait(4)
     sim.wire.on_object = dropping(seen)
     order(sim, 2 * KWH_J)
-    node = sim.node(name)
-    sim.wire.crash(node)
+    crash(sim, name)
     sim.wire.on_object = None
-    config, rest = given[node]
-    rest["now"] = sim.wire.now
-    sim.wire.restart(node, Router(config, **rest))
-    for cable in sim.cables:
-        if name in (cable.keeper, cable.other):
-            sim.wire.connect(sim.node(cable.keeper), sim.node(cable.other))
+    restart(sim, name)
+    reconnect(sim)
     sim.wait(60)
     assert len(live(sim, "a")) == len(live(sim, "b")) == len(live(sim, "d")) == 1
     assert {r.key for r in live(sim, "a")} == {r.key for r in live(sim, "d")}

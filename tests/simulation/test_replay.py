@@ -12,17 +12,16 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import pytest
 
 from ioe_router.adapters.recorder import FileSink, RecordedRouter
 from ioe_router.adapters.recording import RecordingFile
+from ioe_router.adapters.recordings import Given
 from ioe_router.adapters.replayer import Replayed, Replayer
 from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED
-from ioe_router.codec.signing import Signer
 from ioe_router.config import RouterConfig
-from ioe_router.core.entropy import EntropySource
 from ioe_router.core.inputs import (
     ForecastReactive,
     ImbalancePrices,
@@ -33,9 +32,7 @@ from ioe_router.core.inputs import (
 )
 from ioe_router.core.session import Sessions
 from ioe_router.core.told_paths import PathTeller
-from ioe_router.model.clock import Now
-from ioe_router.model.discovery import Keepalive, OperationalKey
-from ioe_router.model.envelope import Sealed
+from ioe_router.model.discovery import Keepalive
 from ioe_router.model.errors import UsageError
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import NodeId
@@ -44,15 +41,6 @@ from tests.command_line import Run, runner
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
 
 NAMES = ("street", "house", "mill")
-
-
-class Given(TypedDict):
-    """What a router is made of beside its configuration."""
-
-    own_key: Sealed[OperationalKey]
-    signer: Signer
-    entropy: EntropySource
-    now: Now
 
 
 def give_everything(sim: Sim) -> None:

@@ -6,33 +6,21 @@ mill --- street --- house      the mill sells, the house buys, the street passes
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import pytest
 
-from ioe_router.codec.signing import Signer
+from ioe_router.adapters.recordings import Given
 from ioe_router.config import RouterConfig
-from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import Booked, HoldAnswered, OriginLost, PeerFault
 from ioe_router.core.inputs import Shutdown
-from ioe_router.model.clock import Now
-from ioe_router.model.discovery import Close, OperationalKey, Refresh, RefreshPhase, Retained
-from ioe_router.model.envelope import Sealed
+from ioe_router.model.discovery import Close, Refresh, RefreshPhase, Retained
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.reservation import Hold
 from ioe_router.router import Router
 from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 CABLES = (Cable("mill", "street"), Cable("street", "house"))
-
-
-class Given(TypedDict):
-    """What a router is made of beside its configuration."""
-
-    own_key: Sealed[OperationalKey]
-    signer: Signer
-    entropy: EntropySource
-    now: Now
 
 
 def without_resume(config: RouterConfig, **rest: Unpack[Given]) -> Router:

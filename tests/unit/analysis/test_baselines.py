@@ -75,15 +75,20 @@ def test_alone_needs_a_tree_to_every_bus() -> None:
         alone(grid)
 
 
-def test_static_path_ignores_what_already_flows() -> None:
-    """Both loads take the shorter path, so it carries both and the longer one nothing."""
+def two_ways_to_a_load() -> Scenario:
+    """10 kW at b, reached from a by a controllable tie or, twice as far, by way of c."""
     links = [
         grids.link("a", "b", kind=CONTROLLED, r_ohm=0.1),
         grids.link("a", "c", r_ohm=0.1),
         grids.link("c", "b", r_ohm=0.1),
     ]
     load = grids.asset("load", "b", AssetKind.LOAD)
-    grid = grids.scenario([grids.bus(n) for n in "abc"], links, [load], {"load": [10_000]})
+    return grids.scenario([grids.bus(n) for n in "abc"], links, [load], {"load": [10_000]})
+
+
+def test_static_path_ignores_what_already_flows() -> None:
+    """Both loads take the shorter path, so it carries both and the longer one nothing."""
+    grid = two_ways_to_a_load()
     k = 0.1 / 400**2
     flow = 10_000 + k * 10_000**2 / 2
     assert static(grid).energy.loss_j == pytest.approx(k * flow**2 * SLOT_S, rel=1e-3)
@@ -113,13 +118,7 @@ def test_static_path_takes_the_cheaper_source_first_and_sells_the_rest() -> None
 
 def test_static_path_does_not_go_round_a_full_link() -> None:
     """What the fixed path cannot carry stays unserved, though another path has room."""
-    links = [
-        grids.link("a", "b", kind=CONTROLLED, r_ohm=0.1),
-        grids.link("a", "c", r_ohm=0.1),
-        grids.link("c", "b", r_ohm=0.1),
-    ]
-    load = grids.asset("load", "b", AssetKind.LOAD)
-    grid = grids.scenario([grids.bus(n) for n in "abc"], links, [load], {"load": [10_000]})
+    grid = two_ways_to_a_load()
     energy = static(grid, a_b=(4_000, 4_000)).energy
     assert energy.unserved_j / SLOT_S == pytest.approx(6_000, rel=1e-2)
     assert energy.import_j[0] / SLOT_S == pytest.approx(4_000, rel=1e-6)
