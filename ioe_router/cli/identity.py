@@ -34,6 +34,9 @@ PASSPHRASE = click.option(
 )
 NETWORK = click.option("--network", required=True, help="network_id that the operational key is for.")
 _DAY_S = 86_400
+_DAYS = click.option(
+    "--days", type=click.IntRange(1, 90), default=7, show_default=True, help="Life of an operational key."
+)
 
 
 @click.group()
@@ -45,9 +48,7 @@ def identity() -> None:
 @KEYS
 @NETWORK
 @PASSPHRASE
-@click.option(
-    "--days", type=click.IntRange(1, 90), default=7, show_default=True, help="Life of an operational key."
-)
+@_DAYS
 def new(keys: Path, network: str, passphrase_file: Path | None, days: int) -> None:
     """Make an identity, its CA certificate and a first operational key."""
     made = create_identity(keys, wall_utc_s=wall_utc_s(), passphrase=first_line(passphrase_file))
@@ -61,9 +62,7 @@ def new(keys: Path, network: str, passphrase_file: Path | None, days: int) -> No
 @KEYS
 @NETWORK
 @PASSPHRASE
-@click.option(
-    "--days", type=click.IntRange(1, 90), default=7, show_default=True, help="Life of an operational key."
-)
+@_DAYS
 def renew(keys: Path, network: str, passphrase_file: Path | None, days: int) -> None:
     """Put a new operational key in force."""
     _renew(keys, load_identity(keys, passphrase=first_line(passphrase_file)), network, days)
