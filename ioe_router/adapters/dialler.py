@@ -28,11 +28,11 @@ from ioe_router.adapters.peer_stream import Ended, of_status
 from ioe_router.adapters.peer_table import PeerTable
 from ioe_router.adapters.tls import channel_credentials, channel_options
 from ioe_router.adapters.tls_failure import Dial, explain_tls_failure
+from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
 
 _RANDOM: Final = secrets.SystemRandom()
-_MS_PER_S: Final = 1_000
 _REFUSAL_S: Final = 0.5
 
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
@@ -118,7 +118,7 @@ class Dialler:
     async def run(self) -> None:
         """Dial whenever there is no live stream, until the table is closing or the neighbour removed."""
         if self._table.node > self._neighbor:
-            await asyncio.sleep(self._patience.grace_ms / _MS_PER_S)
+            await asyncio.sleep(self._patience.grace_ms / MS_PER_S)
         while not (self._table.closing or self._table.is_removed(self._neighbor)):
             await self._table.wait_until_free(self._neighbor)
             await asyncio.sleep(self._pause_s())
@@ -133,7 +133,7 @@ class Dialler:
         if self._failures == 0:
             return 0.0
         longest = min(self._patience.longest_ms, self._patience.first_ms << min(self._failures - 1, 16))
-        return _RANDOM.uniform(longest / 2, longest) / _MS_PER_S
+        return _RANDOM.uniform(longest / 2, longest) / MS_PER_S
 
     async def _attempt(self) -> None:
         """One channel, one stream; returns when the stream is over or could not be opened."""
@@ -189,7 +189,7 @@ class Dialler:
         now = asyncio.get_running_loop().time()
         if self._trouble_since is None or self._trouble_since[0] is not ended.code:
             self._trouble_since = (ended.code, now)
-        lasting_ms = int((now - self._trouble_since[1]) * _MS_PER_S)
+        lasting_ms = int((now - self._trouble_since[1]) * MS_PER_S)
         self._on_trouble(Trouble(self._neighbor, ended.code, ended.reason, lasting_ms))
 
 

@@ -48,7 +48,6 @@ from ioe_router.model.ids import NodeId, node_id_of
 NODE_FORMAT: Final = "ioe-node-1"
 _MAKE_IDENTITY: Final = "make an identity with 'ioe identity new'"
 _KEYS_MAX: Final = 8_192
-_MS_PER_S: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

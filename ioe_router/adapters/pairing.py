@@ -19,11 +19,11 @@ from ioe_router.codec.pairing.conversation import ENTROPY_BYTES, Conversation, I
 from ioe_router.codec.pairing.desk import Desk
 from ioe_router.codec.pairing.effects import Effect, Failed, Learned, Paired, Send
 from ioe_router.codec.pairing.messages import LENGTH_BYTES, refused
+from ioe_router.model.clock import NS_PER_S
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.pairing import PROOF_S, TRIES_MAX, Card
 
-_NS_PER_S: Final = 1_000_000_000
 _CUT: Final = "the connection was cut"
 
 # Judges what the other side said: returns the attestation to answer with, or raises PeerError to refuse it.
@@ -95,7 +95,7 @@ class Listener:
         """The pairing. UsageError: the code has run out or was tried too often, or the pairing broke off."""
         if self._outcome is None:
             raise UsageError("the listener has not been started")
-        left_s = (self.desk.deadline_ns - self._clock_ns()) / _NS_PER_S
+        left_s = (self.desk.deadline_ns - self._clock_ns()) / NS_PER_S
         done, _ = await asyncio.wait((self._outcome,), timeout=max(left_s, 0))
         if not done and not self.desk.used:
             raise UsageError("nobody typed the code within five minutes; show a new one with 'ioe pair show'")
@@ -190,7 +190,7 @@ async def _carry(
 async def _next(talk: Conversation, streams: _Streams, clock_ns: Clock) -> bytes:
     """The next message. TimeoutError at the conversation's deadline, PeerError (TOO_LARGE)."""
     left_ns = (talk.next_deadline_ns() or 0) - clock_ns()
-    async with asyncio.timeout(max(left_ns, 0) / _NS_PER_S):
+    async with asyncio.timeout(max(left_ns, 0) / NS_PER_S):
         return await streams.read(talk.bytes_max)
 
 

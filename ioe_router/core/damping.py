@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.rib import OfferKey
-from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.clock import NS_PER_S, Now
 
 _UNIT = 1000  # one change, so that the decayed count keeps three digits
-_NS_PER_S = 1000 * NS_PER_MS
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class Damping:
 
     def __init__(self, config: RouterConfig) -> None:
         """Nothing has changed yet."""
-        self._half_life_ns = config.timers.damping_half_life_s * _NS_PER_S
+        self._half_life_ns = config.timers.damping_half_life_s * NS_PER_S
         self._suppress = config.limits.damping_suppress_updates * _UNIT
         self._reuse = config.limits.damping_reuse_updates * _UNIT
         self._counts_max = config.limits.origins * config.limits.offers_per_origin

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 NS_PER_MS = 1_000_000
 MS_PER_S = 1000
+NS_PER_S = MS_PER_S * NS_PER_MS
 CLOCK_TOLERANCE_S = 60  # what is issued later than now plus this is refused
 
 

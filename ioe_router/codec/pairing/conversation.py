@@ -27,12 +27,12 @@ from ioe_router.codec.pairing.desk import Desk
 from ioe_router.codec.pairing.effects import Effect, Failed, Learned, Paired, Send
 from ioe_router.codec.pairing.messages import NONCE_BYTES, OPEN_BYTES_MAX, Told
 from ioe_router.codec.pairing.schedule import Keys, Shares, point_of
+from ioe_router.model.clock import NS_PER_S
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.pairing import CONSENT_S, MESSAGE_BYTES_MAX, PROOF_S, Card, Kind, Role
 
 ENTROPY_BYTES: Final = NONCE_BYTES + cpace.SCALAR_BYTES
-_NS_PER_S: Final = 1_000_000_000
 
 
 class Phase(StrEnum):
@@ -55,7 +55,7 @@ class Conversation(ABC):
             raise UsageError(f"a pairing conversation needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         self._card = card
         self._nonce, self._scalar = entropy[:NONCE_BYTES], entropy[NONCE_BYTES:]
-        self._deadline_ns = now_ns + PROOF_S * _NS_PER_S
+        self._deadline_ns = now_ns + PROOF_S * NS_PER_S
         self._keys: Keys | None = None
         self._other: Card | None = None
         self.proved = False  # whether both sides are known to have the same code
@@ -112,7 +112,7 @@ class Conversation(ABC):
 
     def _prove(self, now_ns: int) -> None:
         self.proved = True
-        self._deadline_ns = now_ns + CONSENT_S * _NS_PER_S
+        self._deadline_ns = now_ns + CONSENT_S * NS_PER_S
 
     def _told(self, kind: Kind, body: bytes) -> Told:
         _expect(kind, Kind.SEALED)

@@ -6,12 +6,9 @@ the answer has made a guess all the same.
 
 from __future__ import annotations
 
-from typing import Final
-
+from ioe_router.model.clock import NS_PER_S
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.pairing import CALLS_MAX, CODE_LIFETIME_S, CONVERSATIONS_MAX, TRIES_MAX
-
-_NS_PER_S: Final = 1_000_000_000
 
 
 class Desk:
@@ -19,7 +16,7 @@ class Desk:
 
     def __init__(self, code: str, opened_ns: int) -> None:
         self.code = code
-        self.deadline_ns = opened_ns + CODE_LIFETIME_S * _NS_PER_S
+        self.deadline_ns = opened_ns + CODE_LIFETIME_S * NS_PER_S
         self.tries_left = TRIES_MAX
         self.used = False
         self._open = 0
