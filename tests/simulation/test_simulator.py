@@ -6,13 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ioe_router.core.legs import LegBook
+from ioe_router.core.market import RibMarket
 from ioe_router.model.errors import UsageError
+from ioe_router.model.ids import NodeId
+from ioe_router.model.parameters import NetworkParameters
+from ioe_router.model.slot import Slot
+from ioe_router.sim.checkers import panel
+from ioe_router.sim.checkers.liveness import check_trade
 from ioe_router.sim.checkers.verdict import CheckFailed
+from ioe_router.sim.host import Host
 from ioe_router.sim.run import Plan, run, run_seed
 
 ROOT = Path(__file__).parents[2]
@@ -108,3 +116,29 @@ def test_a_hunt_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (first["seed"], second["seed"], first["injected"]) == (1, 2, 5)
     file.write_text(json.dumps({**first, "green": False}) + "\n" + json.dumps(second) + "\n")
     assert "1 of 2 seeds are green already" in said(2)
+
+
+@pytest.mark.parametrize(("scenario", "seed"), [("random2", 1), ("random3", 55)])
+def test_a_community_without_a_deal_to_be_made_is_not_blamed(
+    scenario: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last slot every ask is above every bid and nobody books, without faults as well."""
+    slots: list[Slot] = []
+
+    def noted(
+        hosts: Sequence[Host], liars: frozenset[NodeId], parameters: NetworkParameters, last: Slot
+    ) -> None:
+        slots.append(last)
+        check_trade(hosts, liars, parameters, last)
+
+    monkeypatch.setattr(panel, "check_trade", noted)
+    for faults in ("none", "lie"):
+        run_seed(seed, scenario, faults)
+    assert len(slots) == 2  # both runs came to that question
+
+
+def test_a_network_that_does_not_trade_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routers that see no offer any more are blamed for the deal that was there to be made."""
+    monkeypatch.setattr(RibMarket, "candidates", lambda *_: [])
+    with pytest.raises(CheckFailed, match=r"nobody could book anything .*, though .* wants what .* offers"):
+        run_seed(1, "random5", "none", 2)
