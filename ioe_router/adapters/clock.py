@@ -9,10 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ioe_router.model.clock import NS_PER_MS, Now
+from ioe_router.model.clock import NS_PER_MS, NS_PER_S, Now
 from ioe_router.model.errors import UsageError
-
-NS_PER_S = 1_000_000_000
 
 
 class Alarm(Protocol):

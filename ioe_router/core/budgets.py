@@ -22,12 +22,11 @@ from enum import IntEnum
 from typing import Final
 
 from ioe_router.config import Budgets, Rate
-from ioe_router.model.clock import NS_PER_MS
+from ioe_router.model.clock import NS_PER_MS, NS_PER_S
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId
 
-NS_PER_S: Final = 1_000_000_000
 RETRY_MAX_MS: Final = 86_400_000
 SILENT_BURSTS: Final = 10  # refusals beyond one burst are not answered, beyond so many the session ends
 

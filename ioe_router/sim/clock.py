@@ -11,7 +11,6 @@ from typing import Final
 
 from ioe_router.model.clock import NS_PER_MS, Now
 
-NS_PER_S: Final = 1_000_000_000
 _MILLION: Final = 1_000_000
 
 

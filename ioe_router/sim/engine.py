@@ -26,12 +26,12 @@ from ioe_router.community.layout import network_parameters
 from ioe_router.community.reports import GateReport, LinkSetpoint
 from ioe_router.core.effects import CloseSession, Effect, Emit
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, MeterRead, SessionDown, SessionUp
-from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, NS_PER_S, Now
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
 from ioe_router.model.slot import Slot
 from ioe_router.sim.assembly import Community
-from ioe_router.sim.clock import NS_PER_S, HostClock
+from ioe_router.sim.clock import HostClock
 from ioe_router.sim.host import Host
 from ioe_router.sim.trace import Trace
 from ioe_router.sim.wires import Wire, WireEnds

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from ioe_router.model.clock import NS_PER_MS
+from ioe_router.model.clock import NS_PER_MS, NS_PER_S
 from ioe_router.model.errors import UsageError
-from ioe_router.sim.clock import NS_PER_S
 from ioe_router.sim.engine import Engine
 from ioe_router.sim.host import Host
 from ioe_router.sim.liars import Liar, Lie

@@ -20,10 +20,10 @@ from ioe_router.core.effects import ApplySchedule, CloseSession, Effect, Emit, P
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import Event
 from ioe_router.core.inputs import Input, Started
-from ioe_router.model.clock import Now
+from ioe_router.model.clock import NS_PER_S, Now
 from ioe_router.model.ids import NodeId
 from ioe_router.router import Router
-from ioe_router.sim.clock import NS_PER_S, HostClock
+from ioe_router.sim.clock import HostClock
 from ioe_router.sim.store import DiskFull, SimStore
 
 UPTIME_NS: Final = (NS_PER_S, 3_600 * NS_PER_S)

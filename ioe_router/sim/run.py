@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ioe_router.community.layout import network_parameters
+from ioe_router.model.clock import NS_PER_S
 from ioe_router.model.errors import IoeError, UsageError
 from ioe_router.router import Router
 from ioe_router.scenario.model import Scenario
 from ioe_router.sim.assembly import Community, RouterMaker, assemble, scenario_of
 from ioe_router.sim.checkers.panel import Panel
 from ioe_router.sim.checkers.verdict import CheckFailed
-from ioe_router.sim.clock import NS_PER_S
 from ioe_router.sim.engine import Engine
 from ioe_router.sim.faults import Chaos, menu_of
 from ioe_router.sim.trace import LineSink, Trace
