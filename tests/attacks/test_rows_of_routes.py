@@ -16,7 +16,8 @@ from ioe_router.sim.keys import identity_of
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.stage import STREET, Stage, last_offer, offer, path_of, street, unsigned
 from tests.mutants.patching import Edit
-from tests.simulation.pair import PARAMETERS, START_UTC_S, Cable, decoded, dropping
+from tests.simulation.bent_wire import dropping
+from tests.simulation.pair import PARAMETERS, START_UTC_S, Cable, decoded
 
 # farm --- gate --- mill --- street --- house: the gate takes a fee that the mill would like to hide.
 LONG_STREET = (
