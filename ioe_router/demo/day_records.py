@@ -50,7 +50,7 @@ def _trade(found: Tally, packet: Packet) -> TradeRecord:
         seller=here if sells else there,
         buyer=there if sells else here,
         source_class="" if offer is None or sells else offer.source.name.lower(),
-        energy_j=booked.energy_j,
+        energy_j=packet.kept_j if packet.kept else booked.energy_j,
         price_micro_per_kwh=booked.price_micro_per_kwh,
         scarcity_micro_per_kwh=booked.scarcity_micro_per_kwh,
         hops=booked.hops,
@@ -69,7 +69,7 @@ def _members(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...]) -> tu
         for packet in packets:
             if packet.kept:
                 buys = packet.booked.initiator == (packet.booked.direction is Direction.SUPPLY)
-                (bought if buys else sold)[packet.said.bus] += packet.booked.energy_j
+                (bought if buys else sold)[packet.said.bus] += packet.kept_j
     trade, imbalance = _money(found)
     titles = {bus.name: bus.title for bus in facts.plan.scenario.buses}
     members = []
@@ -113,14 +113,14 @@ def _death(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...], bus: st
     at_ms = facts.killed_at_ms[bus]
     slot_s = facts.plan.scenario.market.slot_s
     lost = _lost(found, bus, at_ms)
-    energy_j = sum(packet.booked.energy_j for packet in lost.values())
+    energy_j = sum(packet.lost_j(at_ms) for packet in lost.values())
     touching = {link.name for link in facts.plan.scenario.links if bus in (link.parent, link.child)}
     return DeathRecord(
         bus=bus,
         slot=next(slot.slot for slot in slots if slot.slot * MS_PER_S > at_ms),
         offers_lost=_own_offers_lost(found, bus, at_ms),
         nodes_cut_off=cut_off(facts, bus),
-        reservations_lost=len({reservation for reservation, _ in lost}),
+        reservations_lost=len({reservation for (reservation, _), packet in lost.items() if not packet.kept}),
         energy_lost_j=energy_j,
         energy_repaired_j=_repaired_j(found, lost, at_ms),
         settlements_open=sum(
@@ -133,9 +133,9 @@ def _death(facts: DayFacts, found: Tally, slots: tuple[SlotRecord, ...], bus: st
 
 
 def _lost(found: Tally, dead: str, at_ms: int) -> dict[tuple[bytes, int], Packet]:
-    """Packets that stood when the router died and were given up since; the initiator's word counts first."""
+    """Packets that have lost something since the router died; the initiator's word counts first."""
     packets = [p for some in found.packets.values() for p in some]
-    lost = [p for p in packets if p.ended is not None and p.ended[0].at_ms >= at_ms and p.said.bus != dead]
+    lost = [p for p in packets if p.lost_j(at_ms) and p.said.bus != dead]
     lost.sort(key=lambda packet: packet.booked.initiator)
     return {(p.booked.reservation, p.booked.index): p for p in lost}
 
@@ -145,13 +145,13 @@ def _repaired_j(found: Tally, lost: dict[tuple[bytes, int], Packet], at_ms: int)
     missing: dict[tuple[str, int], int] = defaultdict(int)
     for packet in lost.values():
         if packet.booked.initiator:
-            missing[packet.said.bus, packet.booked.trade_no] += packet.booked.energy_j
+            missing[packet.said.bus, packet.booked.trade_no] += packet.lost_j(at_ms)
     again: dict[tuple[str, int], int] = defaultdict(int)
     for packets in found.packets.values():
         for packet in packets:
             want = packet.said.bus, packet.booked.trade_no
             if packet.kept and packet.booked.initiator and packet.said.at_ms >= at_ms and want in missing:
-                again[want] += packet.booked.energy_j
+                again[want] += packet.kept_j
     return sum(min(energy, again[want]) for want, energy in missing.items())
 
 

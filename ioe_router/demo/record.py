@@ -94,7 +94,7 @@ class TradeRecord:
     seller: str  # bus
     buyer: str
     source_class: str
-    energy_j: int  # at the initiator's port
+    energy_j: int  # at the initiator's port; of a kept one what cuts have left
     price_micro_per_kwh: int
     scarcity_micro_per_kwh: int
     hops: int

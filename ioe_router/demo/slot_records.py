@@ -62,9 +62,9 @@ class _SlotBooks:
             loss_booked_j=-sum(physical.booked_import_j.values()),
             loss_booked_ac_j=round(physical.booked.loss_w * self._slot_s),
             price=price_range(self._packets),
-            traded_j=sum(p.booked.energy_j for p in self._packets),
+            traded_j=sum(p.kept_j for p in self._packets),
             scarcity_micro=sum(
-                amount_micro(p.booked.scarcity_micro_per_kwh, p.booked.energy_j) for p in self._packets
+                amount_micro(p.booked.scarcity_micro_per_kwh, p.kept_j) for p in self._packets
             ),
             holds_attempted=len(answers),
             holds_refused=dict(refused),
@@ -228,13 +228,13 @@ class _SlotBooks:
 
 def price_range(packets: Iterable[Packet]) -> PriceRange | None:
     """Prices of bought energy; sales at the feed-in price are not among them."""
-    bought = [p.booked for p in packets if p.booked.direction is Direction.SUPPLY and p.booked.energy_j]
+    bought = [p for p in packets if p.booked.direction is Direction.SUPPLY and p.kept_j]
     if not bought:
         return None
-    energy_j = sum(one.energy_j for one in bought)
-    prices = [one.price_micro_per_kwh for one in bought]
+    energy_j = sum(one.kept_j for one in bought)
+    prices = [one.booked.price_micro_per_kwh for one in bought]
     return PriceRange(
-        mean_micro_per_kwh=sum(one.price_micro_per_kwh * one.energy_j for one in bought) // energy_j,
+        mean_micro_per_kwh=sum(one.booked.price_micro_per_kwh * one.kept_j for one in bought) // energy_j,
         min_micro_per_kwh=min(prices),
         max_micro_per_kwh=max(prices),
     )

@@ -35,12 +35,26 @@ class Packet:
 
     said: Said
     booked: Booked
-    ended: tuple[Said, Unbooked] | None  # when it was given up
+    losses: tuple[tuple[Said, Unbooked], ...]  # what was given up of it, in order; a cut may leave a part
+
+    @property
+    def kept_j(self) -> int:
+        """What stood of it at the end."""
+        return min((gone.remaining_j for _, gone in self.losses), default=self.booked.energy_j)
+
+    @property
+    def ended(self) -> tuple[Said, Unbooked] | None:
+        """How the last of it was given up, None while something stands."""
+        return next((loss for loss in self.losses if loss[1].remaining_j == 0), None)
 
     @property
     def kept(self) -> bool:
-        """Whether it stood at the end."""
+        """Whether something of it stood at the end."""
         return self.ended is None
+
+    def lost_j(self, since_ms: int) -> int:
+        """What was given up of it from an instant on."""
+        return sum(gone.energy_j for said, gone in self.losses if said.at_ms >= since_ms)
 
 
 @dataclass(slots=True)
@@ -71,9 +85,9 @@ def tally(facts: DayFacts) -> Tally:
             link_id_of(nodes[p.keeper], nodes[p.other], 0): p.link.name for p in places(facts.plan.scenario)
         },
     )
-    endings = _endings(facts)
+    losses = _losses(facts)
     for harvest in facts.harvests:
-        _sort_trade(found, harvest, endings)
+        _sort_trade(found, harvest, losses)
         _sort_settlement(found, harvest)
         found.offers.update({(seen.origin, seen.offer_no): seen for seen in harvest.offers})
         found.origins_lost.extend((Said(harvest.bus, at), lost) for at, lost in harvest.origins_lost)
@@ -83,21 +97,22 @@ def tally(facts: DayFacts) -> Tally:
     return found
 
 
-def _endings(facts: DayFacts) -> dict[tuple[str, bytes, int], tuple[Said, Unbooked]]:
-    """Packets that were given up, by the end that says so."""
-    return {
-        (harvest.bus, ended.reservation, ended.index): (Said(harvest.bus, at), ended)
-        for harvest in facts.harvests
-        for at, ended in harvest.unbooked
-    }
+PacketLosses = dict[tuple[str, bytes, int], list[tuple[Said, Unbooked]]]
 
 
-def _sort_trade(
-    found: Tally, harvest: Harvest, endings: dict[tuple[str, bytes, int], tuple[Said, Unbooked]]
-) -> None:
+def _losses(facts: DayFacts) -> PacketLosses:
+    """What packets have lost, by the end that says so."""
+    found: PacketLosses = defaultdict(list)
+    for harvest in facts.harvests:
+        for at, gone in harvest.unbooked:
+            found[harvest.bus, gone.reservation, gone.index].append((Said(harvest.bus, at), gone))
+    return found
+
+
+def _sort_trade(found: Tally, harvest: Harvest, losses: PacketLosses) -> None:
     for at, booked in harvest.booked:
-        ended = endings.get((harvest.bus, booked.reservation, booked.index))
-        found.packets[booked.slot].append(Packet(Said(harvest.bus, at), booked, ended))
+        lost = losses.get((harvest.bus, booked.reservation, booked.index), ())
+        found.packets[booked.slot].append(Packet(Said(harvest.bus, at), booked, tuple(lost)))
     for at, answer in harvest.answered:
         found.answers[answer.slot].append((Said(harvest.bus, at), answer))
 
