@@ -30,6 +30,12 @@ def clipped_text(text: str) -> str:
 
 def check(value: Any) -> None:
     """Raise PeerError OUT_OF_BOUNDS for the first field of `value` (or inside it) that is out of bounds."""
+    if not _WITHIN[type(value)](value):
+        _refuse(value)
+
+
+def _refuse(value: Any) -> None:
+    """Name the first field that is out of bounds."""
     plan = _PLANS[type(value)]
     for name, low, high, number in zip(
         plan.number_names, plan.lows, plan.highs, plan.numbers(value), strict=True
@@ -131,4 +137,34 @@ def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
             return attrgetter(*names)
 
 
+def _within(body: type) -> Callable[[Any], bool]:
+    """All bounds of a message as one expression: every object passes here several times."""
+    plan = _PLANS[body]
+    names: dict[str, Any] = {"within": _WITHIN, "cross": plan.cross}
+    terms = [
+        f"{low} <= value.{name} <= {high}"
+        for name, low, high in zip(plan.number_names, plan.lows, plan.highs, strict=True)
+    ]
+    for name, lengths in zip(plan.raw_names, plan.lengths, strict=True):
+        names[f"lengths_{name}"] = lengths
+        terms.append(f"(value.{name} is None or len(value.{name}) in lengths_{name})")
+    for name, rule in plan.nested:
+        names[f"types_{name}"] = rule.types
+        terms.append(_nested_term(body, name, rule))
+    if plan.cross is not None:
+        terms.append("cross(value) is None")
+    within: Callable[[Any], bool] = eval(f"lambda value: {' and '.join(terms) or True}", names)  # noqa: S307
+    return within
+
+
+def _nested_term(body: type, name: str, rule: Nested) -> str:
+    each = "within[type(one)](one)" + (f" and one.type in types_{name}" if rule.types else "")
+    if isinstance(TABLES[body][name], Count):
+        return f"all([{each} for one in value.{name}])"
+    absent = "is None or" if rule.optional else "is not None and"
+    return f"(value.{name} {absent} {each.replace('one', f'value.{name}')})"
+
+
 _PLANS: Final = {body: _plan_of(body) for body in TABLES}
+_WITHIN: Final[dict[type, Callable[[Any], bool]]] = {}
+_WITHIN.update((body, _within(body)) for body in TABLES)

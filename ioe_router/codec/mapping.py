@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -51,6 +52,8 @@ _WIDTHS: Final = {
     FieldDescriptor.TYPE_UINT32: 2**32 - 1,
     FieldDescriptor.TYPE_UINT64: wire.U64_MAX,
 }
+_RECURRING_BYTES: Final = 512  # of a signed body
+_RECURRING_KEPT: Final = 8_192
 _VARINT: Final = 0
 _LENGTH_DELIMITED: Final = 2
 
@@ -108,15 +111,28 @@ def _to_message(value: Any) -> Message:
     for name, repeated in plan.nested:
         inner = given[name]
         if repeated:
-            given[name] = [_to_message(item) for item in inner]
+            given[name] = [_inner(item) for item in inner]
         elif inner is not None:
-            given[name] = _to_message(inner)
+            given[name] = _inner(inner)
     return plan.build(**given)
+
+
+def _inner(value: Any) -> Message:
+    if type(value) is Envelope and len(value.signed) <= _RECURRING_BYTES:
+        return _recurring(value)
+    return _to_message(value)
+
+
+@lru_cache(maxsize=_RECURRING_KEPT)
+def _recurring(envelope: Envelope) -> Message:
+    """An envelope goes to many neighbours, in many paths; messages around it take copies."""
+    return _to_message(envelope)
 
 
 # ------------------------------------------------------------------ reading
 
 
+@cache
 def _shape_of(body: type) -> wire.Shape:
     descriptor = message_class(body).DESCRIPTOR
     hints = typing.get_type_hints(body)
@@ -137,6 +153,7 @@ def _shape_of(body: type) -> wire.Shape:
         repeated=repeated,
         size=len(defaults),
         build=body,
+        recurs=body is Envelope,
     )
 
 

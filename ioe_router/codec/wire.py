@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -32,6 +33,8 @@ PACKED: Final = 8  # a run of numbers; at most `most` of them
 U64_MAX: Final = 2**64 - 1
 _CONTINUES: Final = 0x7F  # a larger byte of a varint is followed by another
 _SHIFT_END: Final = 70  # ten bytes of seven bits
+_RECURRING_BYTES: Final = 512  # what is larger is read each time: memory stays small whatever comes
+_RECURRING_KEPT: Final = 8_192
 
 
 class Step(NamedTuple):
@@ -44,7 +47,7 @@ class Step(NamedTuple):
     unknown: ErrorCode  # what an unregistered number of a CHOICE is refused with
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shape:
     """How one message is read: its steps by tag, the values of absent fields, its constructor."""
 
@@ -54,6 +57,7 @@ class Shape:
     repeated: tuple[str, ...]
     size: int  # number of fields
     build: Callable[..., Any]
+    recurs: bool  # the same bytes come again and again, inside others
 
 
 def read(shape: Shape, data: bytes) -> Any:
@@ -107,13 +111,13 @@ def _read(shape: Shape, data: bytes, pos: int, end: int) -> Any:
 def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, values: dict[str, Any]) -> Any:
     """A message or a text; of a repeated field, the list of its elements with what stands here."""
     if step.kind == MESSAGE:
-        return _read(step.detail, data, pos, stop)
+        return _inner(step.detail, data, pos, stop)
     if step.kind == TEXT:
         return _text(shape, step, data[pos:stop])
     items: list[Any] = values.get(step.name, [])
     if step.kind == MESSAGES:
         _refuse_above(shape, step, len(items) + 1)
-        items.append(_read(step.detail, data, pos, stop))
+        items.append(_inner(step.detail, data, pos, stop))
         return items
     while pos < stop:
         raw = data[pos]
@@ -124,6 +128,18 @@ def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, value
     if pos != stop:
         raise _malformed(shape, f"is cut short in {step.name}")
     return items
+
+
+def _inner(shape: Shape, data: bytes, pos: int, stop: int) -> Any:
+    if shape.recurs and stop - pos <= _RECURRING_BYTES:
+        return _recurring(shape, data[pos:stop])
+    return _read(shape, data, pos, stop)
+
+
+@lru_cache(maxsize=_RECURRING_KEPT)
+def _recurring(shape: Shape, data: bytes) -> Any:
+    """An entry of a path comes with every path that begins with it; values are frozen, so one serves all."""
+    return read(shape, data)
 
 
 def _rare(shape: Shape, step: Step, raw: int, values: dict[str, Any]) -> Any:

@@ -158,7 +158,7 @@ def test_floods_of_empty_elements_stop_at_the_bound() -> None:
     seen: list[object] = []
     frame = mapping.SHAPES[envelope.Frame]
     step = frame.steps[3 << 3 | 2]
-    counted = replace(step.detail, build=lambda **_: seen.append(None))
+    counted = replace(step.detail, build=lambda **_: seen.append(None), recurs=False)
     shape = replace(frame, steps={3 << 3 | 2: step._replace(detail=counted)})
     with pytest.raises(PeerError, match="OUT_OF_BOUNDS"):
         wire.read(shape, b"\x1a\x00" * 524_288)
