@@ -11,7 +11,7 @@ a half-signed object travels as a file between operators, never on the wire.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from ioe_router.codec import bounds, mapping
 from ioe_router.codec.identity_signing import decoded
@@ -22,7 +22,12 @@ from ioe_router.model.envelope import Envelope, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import object_id_of
 
-_NOT_ASKED: Final = "this root key is not among the signers that the draft names; use one of those"
+T = TypeVar("T")
+
+_NOT_ASKED: Final = (
+    "this root key is not among the signers that the draft names;"
+    " use one of those, or draft it anew with --signer"
+)
 
 
 def draft(body: RootSigned) -> Envelope:
@@ -76,6 +81,21 @@ def open_root_signed(envelope: Envelope, network_id: str, judge: Verify = verify
     if not all(judge(one, data) for one in envelope.signatures):
         raise PeerError(ErrorCode.BAD_SIGNATURE, f"{envelope.type.name} with an invalid signature")
     return Sealed(object_id=object_id_of(envelope.signed), body=body, signers=(), envelope=envelope)
+
+
+class RootOpener:
+    """Opens objects of a domain of which the kind is known beforehand."""
+
+    def __init__(self, network_id: str) -> None:
+        """Objects of this network."""
+        self._network_id = network_id
+
+    def __call__(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
+        """The object, a `body`. Raises PeerError."""
+        sealed = open_root_signed(envelope, self._network_id)
+        if not isinstance(sealed.body, body):
+            raise PeerError(ErrorCode.UNEXPECTED, f"{envelope.type.name} in place of {body.__name__}")
+        return Sealed(object_id=sealed.object_id, body=sealed.body, signers=(), envelope=envelope)
 
 
 def refuse_stripped(envelope: Envelope, body: RootSigned, network_id: str) -> None:

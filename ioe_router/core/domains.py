@@ -111,7 +111,7 @@ class Domains:
         if not body.border and any(n.role is not Role.SIBLING for n in config.neighbors):
             raise UsageError(
                 "neighbours of other domains are configured, but the member certificate does not allow them;"
-                " be admitted with 'ioe domain admit --border'"
+                " be admitted with 'ioe domain admit --duty border'"
             )
 
     # ------------------------------------------------------------- what comes in
@@ -258,7 +258,7 @@ class Domains:
             raise PeerError(
                 ErrorCode.NOT_A_MEMBER,
                 f"{_name(domain)} does not let the neighbour deal with other domains;"
-                " admit it with 'ioe domain admit --border'",
+                " admit it with 'ioe domain admit --duty border'",
             )
 
     def check_new(self, nodes: Iterable[NodeId], now: Now) -> None:
@@ -302,7 +302,7 @@ class Domains:
             raise PeerError(
                 ErrorCode.NOT_A_MEMBER,
                 f"the domain has not certified node {node_short(root)} to form a grid;"
-                " admit it with 'ioe domain admit --grid-forming'",
+                " admit it with 'ioe domain admit --duty grid-forming'",
             )
 
     # ------------------------------------------------------------- telling

@@ -30,6 +30,7 @@ from ioe_router.adapters.peer_server import split_address
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.announcing import check_pairing
+from ioe_router.daemon.domain import domain_config, refuse_misfit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.peer_files import PeerFile, read_peers
 from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
@@ -245,7 +246,7 @@ def passphrase_of(plan: Plan) -> bytes | None:
 def router_config(plan: Plan, now: Now) -> RouterConfig:
     """What the router is told. ConfigRefused when an attestation is not that of the link it stands for."""
     settings, connection, balance = plan.settings, plan.settings.connection, plan.settings.balance
-    return RouterConfig(
+    config = RouterConfig(
         node=plan.node,
         parameters=plan.parameters,
         neighbors=tuple(_attested(neighbor, plan, now) for neighbor in plan.neighbors),
@@ -260,7 +261,10 @@ def router_config(plan: Plan, now: Now) -> RouterConfig:
         timers=settings.timers,
         limits=settings.limits,
         budgets=settings.budgets,
+        domain=domain_config(settings.domain, plan.folder, plan.parameters.network_id, now),
     )
+    refuse_misfit(config)
+    return config
 
 
 def _attested(neighbor: Neighbor, plan: Plan, now: Now) -> NeighborConfig:
@@ -276,6 +280,6 @@ def _attested(neighbor: Neighbor, plan: Plan, now: Now) -> NeighborConfig:
         node=neighbor.node,
         attestation=sealed.envelope,
         role=Role[section.role.upper()],
-        transit=Transit(section.transit),
+        transit=None if section.transit is None else Transit(section.transit),
         fee_micro_per_kwh=section.fee_micro_per_kwh,
     )

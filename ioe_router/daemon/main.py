@@ -29,6 +29,7 @@ from ioe_router.core.events import Event
 from ioe_router.core.inputs import Input
 from ioe_router.daemon.announcing import keep_announced
 from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
+from ioe_router.daemon.domain import DomainWatch
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
 from ioe_router.daemon.peer_watch import PeerWatch
@@ -166,6 +167,9 @@ class _Daemon:
             node.submit(command)
         node.dial()
         self._beside(PeerWatch(self._plan, node, self._log).run())
+        if self._plan.settings.domain is not None:
+            section, folder = self._plan.settings.domain, self._plan.folder
+            self._beside(DomainWatch(section, folder, node, self._log).run())
         if self._plan.settings.pairing.announce:
             listen = self._plan.settings.node.listen
             self._beside(keep_announced(node.node, listen, port, pairing=False, told=self._on_announced))

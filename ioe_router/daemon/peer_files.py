@@ -114,7 +114,7 @@ def _text(name: str, node: NodeId, address: str | None, old: PeerFile | None, ut
         f'attestation = "{name}.attestation"',
         *([f'address = "{address}"'] if address else []),
         f'role = "{section.role if section else "sibling"}"',
-        f'transit = "{section.transit if section else "paid"}"',
+        *([f'transit = "{section.transit}"'] if section and section.transit else []),
         f"fee_micro_per_kwh = {section.fee_micro_per_kwh if section else 0}",
     ]
     return "\n".join(lines) + "\n"

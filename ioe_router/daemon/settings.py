@@ -96,7 +96,7 @@ class NeighborSection(Section, frozen=True, kw_only=True):
     attestation: str
     address: str | None = None
     role: Literal["sibling", "customer", "provider", "peer"] = "sibling"
-    transit: Literal["none", "customers", "paid"] = "paid"
+    transit: Literal["none", "customers", "paid"] | None = None
     fee_micro_per_kwh: Unsigned = 0
 
 
@@ -106,6 +106,15 @@ class PairingSection(Section, frozen=True, kw_only=True):
     peers: str = "peers"
     listen: str = "0.0.0.0:7444"
     announce: bool = False
+
+
+class DomainSection(Section, frozen=True, kw_only=True):
+    """[domain]: the trust domain that the node belongs to."""
+
+    trust: str
+    member: str
+    meters: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class OfferSection(Section, frozen=True, kw_only=True):
@@ -145,6 +154,7 @@ class Settings(Section, frozen=True, kw_only=True):
     network: NetworkSection
     connection: ConnectionSection
     balance: BalanceSection = BalanceSection()
+    domain: DomainSection | None = None
     neighbor: tuple[NeighborSection, ...] = ()
     pairing: PairingSection = PairingSection()
     agent: AgentSection = AgentSection()

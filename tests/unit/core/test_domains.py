@@ -381,7 +381,7 @@ def _unusable() -> dict[str, tuple[DomainConfig, dict[str, Any], str]]:
             "not signed by a quorum",
         ),
         "another party": (good, {"balance_party": OTHER}, "balance-responsible party"),
-        "not a border": (good, {"neighbors": peer}, "admit --border"),
+        "not a border": (good, {"neighbors": peer}, "admit --duty border"),
         "twice": (replace(good, others=(ours.lists[0],)), {}, "configured twice"),
         "gap": (
             replace(good, lists=(ours.lists[0], ours.sealed(replace(ours.newest, serial=3)))),
