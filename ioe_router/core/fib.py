@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ioe_router.config import RouterConfig
 from ioe_router.core.booked import BookedLink, model_loss_j
 from ioe_router.core.effects import ApplySchedule
 from ioe_router.core.outbox import Outbox
@@ -48,9 +49,12 @@ def exchange_of(signed: int) -> tuple[Exchange, int]:
 class Fib:
     """The set-points that were published last, per port."""
 
-    def __init__(self, ports: Sequence[Port]) -> None:
+    def __init__(self, config: RouterConfig, ports: Sequence[Port]) -> None:
         """No slot is dispatched yet."""
         self._ports = tuple(ports)
+        slot_s = config.parameters.slot_s
+        self._import_max_j = config.connection_import_w * slot_s
+        self._export_max_j = config.connection_export_w * slot_s
         self._now: dict[LinkId | None, ApplySchedule] = {}
 
     @property
@@ -63,13 +67,15 @@ class Fib:
     ) -> None:
         """Publish a slot's set-points; `reactive_vars` is the own forecast, positive drawn.
 
-        Ports without an entry in `booked` stand at zero.
+        Ports without an entry in `booked` stand at zero.  The own devices are never told to draw or give
+        more than their connection carries, whatever is booked; the rest becomes a deviation.
         """
         for port in self._ports:
             sums = booked.get(port.link, BookedLink(link=port.link, keeper=port.keeper))
             signed = sums.net_import_j if port.radial else controlled_import_j(port, sums)
             self._publish(port.link, slot, signed, 0, out)
-        self._publish(None, slot, devices_import_j(booked), reactive_vars, out)
+        own_j = max(-self._export_max_j, min(self._import_max_j, devices_import_j(booked)))
+        self._publish(None, slot, own_j, reactive_vars, out)
 
     def _publish(
         self, link: LinkId | None, slot: Slot, active_j: int, reactive_vars: int, out: Outbox

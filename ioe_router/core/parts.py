@@ -91,7 +91,7 @@ class Parts:
         self.slots = SlotClock(config.parameters)
         self.supply = LossSupply(self.ports)
         self.sweeps = Sweeps(config, self.zone, sealer, post)
-        self.fib = Fib(all_ports)
+        self.fib = Fib(config, all_ports)
         self.settlement = Settlement(config, sealer, all_ports, post)
         self.imbalance = Imbalance(config, sealer, self._route_to, self._forward, post)
         self._join_reservations(config, sealer, entropy)

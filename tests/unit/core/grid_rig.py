@@ -157,7 +157,7 @@ class RigNode:
         self.sweeps = Sweeps(config, self.zone, sealer, self.post)
         self.settlement = Settlement(config, sealer, ports, self.post)
         self.imbalance = Imbalance(config, sealer, self._route_to, self._forward, self.post)
-        self.fib = Fib(ports)
+        self.fib = Fib(config, ports)
 
     def post(
         self, neighbor: NodeId, envelope: Envelope, out: Outbox, inside: tuple[Envelope, ...] = ()

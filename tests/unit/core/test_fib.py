@@ -112,3 +112,15 @@ def test_the_fib_shows_the_newest_set_points() -> None:
     set_points(net, "a", {link: BookedLink(link=link, keeper=True, down_sent_j=9, down_received_j=8)})
     set_points(net, "a", {link: BookedLink(link=link, keeper=True, down_sent_j=5, down_received_j=5)})
     assert [entry.energy_j for entry in net["a"].fib.entries] == [5, 5]
+
+
+@pytest.mark.parametrize("flow", [Flow.DOWN, Flow.UP])
+def test_devices_are_told_no_more_than_their_connection_carries(flow: Flow) -> None:
+    """Whatever is booked, the set-point of the own devices ends at the connection's limit."""
+    net = Net(NET)
+    most_j = 10 * max(net["a"].config.connection_import_w, net["a"].config.connection_export_w) * SLOT_S
+    line, _ = booked_by(net, ("a", "b"), [(flow, most_j)])
+    entry = set_points(net, "a", {line.link: line})[-1]
+    config = net["a"].config
+    limit_w = config.connection_export_w if flow is Flow.DOWN else config.connection_import_w
+    assert (entry.link, entry.energy_j) == (None, limit_w * SLOT_S)
