@@ -9,6 +9,7 @@ to come with them, and a renewed operational key leaves them as they are.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from ioe_router.codec import bounds, mapping
@@ -21,6 +22,8 @@ from ioe_router.model.ids import NodeId, node_id_of, object_id_of
 
 T = TypeVar("T")
 
+_RECURRING_BYTES: Final = 1_024
+_RECURRING_KEPT: Final = 4_096
 _NO_MATCH: Final = "the identity key is not that of a node that has to sign this; use the key of one that has"
 
 
@@ -90,9 +93,21 @@ def decoded(envelope: Envelope, row: Row) -> Any:
     """What the bytes of an envelope say, within bounds. Raises PeerError."""
     if len(envelope.signed) > ENVELOPE_BYTES:
         raise PeerError(ErrorCode.TOO_LARGE, f"{row.message} of {len(envelope.signed)} bytes")
-    body: Any = mapping.decode(row.body, envelope.signed)
-    bounds.check(body)
-    return body
+    if row.signatures_max and len(envelope.signed) <= _RECURRING_BYTES:
+        return _recurring(row.body, envelope.signed)
+    return _read(row.body, envelope.signed)
+
+
+@lru_cache(maxsize=_RECURRING_KEPT)
+def _recurring(body: type, signed: bytes) -> Any:
+    """What is flooded comes to each router of a process; its values are frozen, so one serves all."""
+    return _read(body, signed)
+
+
+def _read(body: type, signed: bytes) -> Any:
+    value: Any = mapping.decode(body, signed)
+    bounds.check(value)
+    return value
 
 
 def _sign(body: Any, row: Row, signed: bytes, identity: Signer) -> Signature:

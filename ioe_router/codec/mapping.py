@@ -53,7 +53,7 @@ _WIDTHS: Final = {
     FieldDescriptor.TYPE_UINT64: wire.U64_MAX,
 }
 _RECURRING_BYTES: Final = 512  # of a signed body
-_RECURRING_KEPT: Final = 8_192
+_RECURRING_KEPT: Final = 4_096
 _VARINT: Final = 0
 _LENGTH_DELIMITED: Final = 2
 

@@ -29,6 +29,7 @@ _TAG: Final = b"IOE1"
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
 _LOADED_KEYS: Final = 4096
+_PREFIXES: Final = 256  # networks times messages
 _Y_BITS: Final = 2**255 - 1
 # y coordinates of the eight points whose order divides 8; the sign of x does not matter.
 _ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
@@ -72,6 +73,7 @@ class Ed25519Signer:
 # ------------------------------------------------------------------ what is signed
 
 
+@lru_cache(maxsize=_PREFIXES)
 def signature_prefix(network_id: str, message: str) -> bytes:
     """The context of a signature: all of its input but the length and the signed bytes themselves."""
     network, name = network_id.encode("ascii"), message.encode("ascii")

@@ -34,7 +34,7 @@ U64_MAX: Final = 2**64 - 1
 _CONTINUES: Final = 0x7F  # a larger byte of a varint is followed by another
 _SHIFT_END: Final = 70  # ten bytes of seven bits
 _RECURRING_BYTES: Final = 512  # what is larger is read each time: memory stays small whatever comes
-_RECURRING_KEPT: Final = 8_192
+_RECURRING_KEPT: Final = 4_096
 
 
 class Step(NamedTuple):

@@ -10,6 +10,7 @@ neighbours have seen more of it than it knows itself.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from ioe_router.config import NeighborConfig, RouterConfig
@@ -25,6 +26,7 @@ FEATURES: Final = RESUME  # what this implementation understands
 REQUIRED_FEATURES: Final = 0x5555_5555_5555_5555  # even bits
 CLOCK_ERROR_MAX_MS: Final = 60_000
 NONCE_BYTES: Final = 32
+_SESSIONS: Final = 1_024
 CLOSE_TEXT_BYTES: Final = 128
 
 _COUNTERPART: Final = {
@@ -35,6 +37,7 @@ _COUNTERPART: Final = {
 }
 
 
+@lru_cache(maxsize=_SESSIONS)
 def session_id_of(dialer_hello: ObjectId, listener_hello: ObjectId) -> bytes:
     """The 32-byte id of the session that two HELLOs make."""
     return hashlib.sha256(b"IOE1 session" + dialer_hello + listener_hello).digest()

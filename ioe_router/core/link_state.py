@@ -194,7 +194,7 @@ class LinkStates:
         """Send what is due to whom a path over the link was told; `newly`: links told since the last call."""
         self._expire(now)
         self._seal_due(now)
-        for neighbor in told.neighbors():
+        for neighbor in told.neighbors() if self._news else ():
             for link, slot in self._news:
                 if told.covers(neighbor, link) and self._news[link, slot] != neighbor:
                     self._send(neighbor, self._table[link][slot], out)

@@ -11,6 +11,7 @@ from ioe_router.core.session_fsm import SessionState
 from ioe_router.model.discovery import Hello, SessionProof
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
+from ioe_router.model.ids import ObjectId
 
 
 @dataclass(slots=True)
@@ -42,11 +43,15 @@ class NeighborSession:
 
     def proof(self) -> SessionProof | None:
         """What both sides have to prove, once both HELLOs are known."""
+        hellos = self._hellos()
+        return None if hellos is None else SessionProof(dialer_hello=hellos[0], listener_hello=hellos[1])
+
+    def _hellos(self) -> tuple[ObjectId, ObjectId] | None:
+        """The dialer's and the listener's HELLO."""
         if self.hello is None or self.peer_hello is None:
             return None
         mine, theirs = self.hello.object_id, self.peer_hello.object_id
-        dialer, listener = (mine, theirs) if self.dialer else (theirs, mine)
-        return SessionProof(dialer_hello=dialer, listener_hello=listener)
+        return (mine, theirs) if self.dialer else (theirs, mine)
 
     def in_effect(self, feature: int) -> bool:
         """Whether both HELLOs set a feature bit."""
@@ -59,8 +64,8 @@ class NeighborSession:
 
     def session_id(self) -> bytes:
         """The session id, empty while only one HELLO is known."""
-        proof = self.proof()
-        return b"" if proof is None else session_id_of(proof.dialer_hello, proof.listener_hello)
+        hellos = self._hellos()
+        return b"" if hellos is None else session_id_of(*hellos)
 
 
 def proof_problem(session: NeighborSession, sealed: Sealed[SessionProof]) -> PeerError | None:

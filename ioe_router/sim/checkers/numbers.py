@@ -15,8 +15,9 @@ from ioe_router.core.effects import Effect, Emit
 from ioe_router.core.events import Equivocation, OfferLearned
 from ioe_router.core.inputs import FrameReceived, Input
 from ioe_router.model.clock import Now
-from ioe_router.model.envelope import ObjectType
+from ioe_router.model.envelope import ObjectType, Sealed
 from ioe_router.model.errors import PeerError
+from ioe_router.model.grid import OperatingEnvelope
 from ioe_router.model.ids import NodeId, ObjectId
 from ioe_router.model.routing import LinkState
 from ioe_router.model.slot import Slot, slot_at
@@ -34,6 +35,7 @@ class Numbers:
         """Nothing is taken."""
         self._slot_s = slot_s
         self._taken: dict[Told, tuple[Version, object]] = {}
+        self._latest: dict[str, Sealed[OperatingEnvelope]] = {}  # what each host's last call was judged by
         self.liars: frozenset[NodeId] = frozenset()
 
     def after(self, host: Host, now: Now, inputs: Sequence[Input], effects: Sequence[Effect]) -> None:
@@ -63,7 +65,8 @@ class Numbers:
         assert host.router is not None  # noqa: S101 - looked at alive
         slot = slot_at(now.utc_s, self._slot_s)  # of the host's clock, which may step back
         sealed = host.router.inspect().zone.envelope(slot)
-        if sealed is not None:
+        if sealed is not None and sealed is not self._latest.get(host.name):
+            self._latest[host.name] = sealed
             body, what = sealed.body, (host.name, host.starts, "envelope", bytes(sealed.body.root), slot)
             self._take(host, what, (body.epoch, body.seq), sealed.object_id)
 
