@@ -87,6 +87,7 @@ class Limits:
     held_share_ppm: int = 750_000  # of a link's limit: held by one initiator in one slot and direction
     keys: int = 8192
     attestations: int = 8192
+    revocations: int = 1024
     link_states: int = 65536
     damping_suppress_updates: int = 12  # decayed count of changes above which an offer's improvements wait
     damping_reuse_updates: int = 6  # and at which they go on again
@@ -110,6 +111,7 @@ class Budgets:
     signatures: Rate = Rate(per_s=500, burst=8_192)
     urgent_objects: Rate = Rate(per_s=200, burst=4_096)
     urgent_signatures: Rate = Rate(per_s=200, burst=4_096)
+    revocations: Rate = Rate(per_s=10, burst=2_048)
     refusals: Rate = Rate(per_s=10, burst=200)
     signer_updates: Rate = Rate(per_s=50, burst=4_096)  # from here on per signer
     signer_urgent: Rate = Rate(per_s=20, burst=1_024)
@@ -122,6 +124,7 @@ BUDGET_BOUNDS: Final[Mapping[str, tuple[int, int, int]]] = {  # least and most r
     "signatures": (200, 10**6, 4_096),
     "urgent_objects": (100, 10**6, 2_048),
     "urgent_signatures": (100, 10**6, 2_048),
+    "revocations": (5, 10**6, 1_024),
     "refusals": (1, 1_000, 20),
     "signer_updates": (20, 10**6, 1_024),
     "signer_urgent": (10, 10**6, 256),

@@ -78,7 +78,6 @@ class Router:
     ) -> None:
         """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
         self._config = config
-        self._signer = signer
         self._network_id = config.parameters.network_id
         ring = KeyRing(network_id=self._network_id, limit=config.limits.keys)
         ring.learn(own_key, now)
@@ -92,6 +91,10 @@ class Router:
         self._holds: list[tuple[NodeId, Sealed[Hold]]] = []  # of this batch, not served yet
         self.counts: Counter[str] = Counter()
         self.faults: Counter[tuple[NodeId, ErrorCode]] = Counter()
+
+    def add_signer(self, signer: Signer) -> None:
+        """Hold the signer of this node's next operational key ready for `RenewKey`."""
+        self._sealer.add_signer(signer)
 
     # --- the door
 
@@ -199,7 +202,7 @@ class Router:
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
             return
         sender = neighbor if frame.session else None
-        for envelope in frame.envelopes:
+        for envelope in sorted(frame.envelopes, key=_is_no_revocation):
             self._envelope(neighbor, sender, envelope, now, out)
         self._sealer.charge = charge_nobody
 
@@ -345,6 +348,7 @@ class Router:
     def _flush(self, waiting: dict[NodeId, list[Envelope]]) -> Iterable[SendFrame]:
         frames = []
         for neighbor, envelopes in waiting.items():
+            envelopes.sort(key=_is_no_revocation)
             for batch in _batches(self._sendable(neighbor, envelopes)):
                 frames.append(self._seal_frame(neighbor, batch))
         waiting.clear()
@@ -359,11 +363,20 @@ class Router:
     def _seal_frame(self, neighbor: NodeId, envelopes: list[Envelope]) -> SendFrame:
         session = self._parts.sessions.session_id(neighbor)
         seq = self._parts.sessions.next_frame_seq(neighbor)
-        signer = self._signer if session else None
+        key = self._parts.sessions.keys.own(neighbor)
+        signer = self._sealer.signer_of(key) if session and key is not None else None
         data = encode_frame(self._network_id, session, seq, envelopes, signer)
+        own = self._parts.evidence.own_key
+        if key != own.body.operational_key and own.envelope in envelopes:
+            self._parts.sessions.keys.told(neighbor, own.body.operational_key)
         self.counts["frames_sent"] += 1
         self.counts["bytes_sent"] += len(data)
         return SendFrame(neighbor=neighbor, frame=data)
+
+
+def _is_no_revocation(envelope: Envelope) -> bool:
+    """Sorts revocations in front of everything else, which stays in its order."""
+    return envelope.type is not ObjectType.REVOCATION
 
 
 def _batches(envelopes: list[Envelope]) -> Iterable[list[Envelope]]:

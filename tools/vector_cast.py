@@ -11,7 +11,7 @@ from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
 from ioe_router.codec.signing import Ed25519Signer
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel, OperationalKey
+from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel, OperationalKey, Revocation
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, node_id_of
 from ioe_router.model.routing import (
@@ -162,6 +162,9 @@ PATH_ENTRY = PathEntry(
     fee_micro_per_kwh=5_000,
     not_after_utc_s=ISSUED_S + 172_800,
 )
+
+
+REVOCATION = Revocation(network_id=NETWORK, node=ALICE.node, up_to_serial=1, issued_utc_s=ISSUED_S)
 
 
 def attested() -> Envelope:

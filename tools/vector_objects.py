@@ -15,6 +15,7 @@ from vector_cast import (
     NOW,
     OFFER,
     PATH_ENTRY,
+    REVOCATION,
     WEEK_S,
     Actor,
     attested,
@@ -24,10 +25,11 @@ from vector_cast import (
 from vector_file import Vector
 
 from ioe_router.codec import mapping
+from ioe_router.codec.identity_signing import state
 from ioe_router.codec.signing import signature_input
 from ioe_router.core.paths import first_hash, next_hash
 from ioe_router.model.bech32m import node_text
-from ioe_router.model.discovery import Hello, OperationalKey, Role
+from ioe_router.model.discovery import IDENTITY_SERIAL, Hello, OperationalKey, Role
 from ioe_router.model.envelope import Envelope, ObjectType, Signature
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId, ObjectId, PathHash, link_id_of, object_id_of
@@ -129,7 +131,14 @@ def signature_inputs() -> list[Vector]:
 
 def envelopes() -> list[Vector]:
     """Objects in their envelopes: who signed what, and what must be refused."""
-    return [*_good_envelopes(), *_bad_signatures(), *_bad_signers(), *_bad_certificates(), *_other_networks()]
+    return [
+        *_good_envelopes(),
+        *_bad_signatures(),
+        *_bad_signers(),
+        *_bad_certificates(),
+        *_bad_revocations(),
+        *_other_networks(),
+    ]
 
 
 def _opened(
@@ -165,6 +174,10 @@ def _good_envelopes() -> Iterator[Vector]:
     yield _opened("attestation", notes, attested(), signers=both, known=())
     notes = "signed by the identity key, then by the key that it certifies"
     yield _opened("operational-key", notes, ALICE.certificate.envelope, signers=(ALICE.node,), known=())
+    for name, serial in (("key", 1), ("identity", IDENTITY_SERIAL)):
+        revoked = state(replace(REVOCATION, up_to_serial=serial), ALICE.identity).envelope
+        notes = "signed with the identity key whose operational keys it revokes; no certificate is known"
+        yield _opened(f"revocation-{name}", notes, revoked, signers=(ALICE.node,), known=())
     last = ISSUED_S + WEEK_S - 1
     yield _opened("last-second", "the key expires in a second", offer, signers=(ALICE.node,), utc_s=last)
 
@@ -217,6 +230,22 @@ def _bad_signers() -> Iterator[Vector]:
     by_keys = tuple(Signature(key=one.public_key, signature=one.sign(data)) for one in keys)
     notes = "signed with operational keys instead of identity keys"
     yield _opened("attestation-operational", notes, replace(attested(), signatures=by_keys), code=wrong)
+
+
+def _bad_revocations() -> Iterator[Vector]:
+    good = state(REVOCATION, ALICE.identity).envelope
+    data = signature_input(NETWORK, "ioe.v1.Revocation", good.signed)
+    for name, one, notes in (
+        ("operational", ALICE.operational, "a stolen operational key cannot revoke its successors"),
+        ("stranger", CAROL.identity, "Carol revokes Alice's keys"),
+    ):
+        forged = replace(good, signatures=(Signature(key=one.public_key, signature=one.sign(data)),))
+        yield _opened(f"revocation-{name}", notes, forged, code=ErrorCode.WRONG_SIGNER)
+    relabelled = replace(good, signed=mapping.encode(replace(REVOCATION, up_to_serial=2)))
+    notes = "the number was raised after it was signed"
+    yield _opened("revocation-raised", notes, relabelled, code=ErrorCode.BAD_SIGNATURE)
+    nothing = replace(good, signed=good.signed.replace(mapping.encode(REVOCATION)[-8:-6], b"\x18\x00", 1))
+    yield _opened("revocation-of-nothing", "serials begin at 1", nothing, code=ErrorCode.OUT_OF_BOUNDS)
 
 
 def _bad_certificates() -> Iterator[Vector]:

@@ -29,6 +29,7 @@ ACCEPTED: Final = ("ioe-session", "accepted")  # in the response headers of a st
 
 _STATUS: Final = {
     ErrorCode.NOT_A_NEIGHBOR: grpc.StatusCode.PERMISSION_DENIED,
+    ErrorCode.KEY_REVOKED: grpc.StatusCode.PERMISSION_DENIED,
     ErrorCode.DUPLICATE_IDENTITY: grpc.StatusCode.ALREADY_EXISTS,
     ErrorCode.CONFLICT: grpc.StatusCode.ABORTED,
     ErrorCode.LIMIT_REACHED: grpc.StatusCode.RESOURCE_EXHAUSTED,

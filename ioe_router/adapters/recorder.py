@@ -67,6 +67,10 @@ class RecordedRouter(Router):
         )
         sink(line_of(head))
 
+    def add_signer(self, signer: Signer) -> None:
+        """As `Router.add_signer`; what it signs is written down, too."""
+        super().add_signer(_Tapped(self._tap, signer))
+
     def handle_all(self, inputs: Sequence[Input], now: Now) -> tuple[Effect, ...]:
         """As `Router.handle_all`, written down whether it answers or raises."""
         try:
@@ -128,7 +132,11 @@ class _Tap:
 
     def sign(self, data: bytes) -> bytes:
         """The signer's signature of `data`."""
-        signature = self._signer.sign(data)
+        return self.overhear(self._signer, data)
+
+    def overhear(self, signer: Signer, data: bytes) -> bytes:
+        """Have a signer sign, and remember it."""
+        signature = signer.sign(data)
         self._signed.append((hashlib.sha256(data).digest(), signature))
         return signature
 
@@ -137,6 +145,19 @@ class _Tap:
         drained = tuple(self._tokens), tuple(self._signed)
         self._tokens, self._signed = [], []
         return drained
+
+
+class _Tapped:
+    """The signer of a later key of the same node, behind the same tap."""
+
+    def __init__(self, tap: _Tap, signer: Signer) -> None:
+        self.public_key: Final = signer.public_key
+        self._tap = tap
+        self._signer = signer
+
+    def sign(self, data: bytes) -> bytes:
+        """The signer's signature of `data`."""
+        return self._tap.overhear(self._signer, data)
 
 
 class FileSink:

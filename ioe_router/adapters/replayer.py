@@ -18,9 +18,9 @@ from typing import Final
 from ioe_router.adapters.recording import Call, Head, digest_of, unpacked
 from ioe_router.codec.keys import KeyRing
 from ioe_router.codec.sealing import CodecSealer
-from ioe_router.codec.signing import SIGNATURE_BYTES
+from ioe_router.codec.signing import SIGNATURE_BYTES, Signer
 from ioe_router.core.effects import Effect
-from ioe_router.core.inputs import Input
+from ioe_router.core.inputs import Input, RenewKey
 from ioe_router.model.discovery import OperationalKey
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import PeerError, UsageError
@@ -70,6 +70,9 @@ class Replayer:
         except UsageError as error:
             raise UsageError(f"call {self._number}: {error}") from error
         self._tape.load(call)
+        for one in inputs:
+            if isinstance(one, RenewKey):
+                self.router.add_signer(self._tape.signing_as(one.certificate.signatures[-1].key))
         raised: str | None = None
         effects: tuple[Effect, ...] = ()
         try:
@@ -152,6 +155,10 @@ class _Tape:
             return bytes(SIGNATURE_BYTES)
         return signature
 
+    def signing_as(self, public_key: bytes) -> Signer:
+        """The tape as the signer of a later key: signatures are played back in one row."""
+        return _TapedSigner(self, public_key)
+
     def difference(self) -> str | None:
         """The first thing asked for that was not recorded, or what is left over."""
         if self._first is None and (self._tokens or self._signed):
@@ -162,3 +169,15 @@ class _Tape:
 
     def _note(self, difference: str) -> None:
         self._first = self._first or difference
+
+
+class _TapedSigner:
+    """Another key of the node whose signatures are on the tape."""
+
+    def __init__(self, tape: _Tape, public_key: bytes) -> None:
+        self.public_key: Final = public_key
+        self._tape = tape
+
+    def sign(self, data: bytes) -> bytes:
+        """The next recorded signature."""
+        return self._tape.sign(data)

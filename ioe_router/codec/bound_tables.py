@@ -127,6 +127,12 @@ TABLES: Final[Mapping[type, Mapping[str, Rule]]] = {
         "phase": Range(discovery.RefreshPhase.BEGIN, discovery.RefreshPhase.END),
         "kept": Range(0, 2**64 - 1),
     },
+    discovery.Revocation: {
+        "network_id": NETWORK_ID,
+        "node": HASH,
+        "up_to_serial": NUMBERED,
+        "issued_utc_s": UTC_S,
+    },
     discovery.Retained: {"digests": Lengths(frozenset({0, 64 * 32}))},
     discovery.Fault: {
         "code": CODE,

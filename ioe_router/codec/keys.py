@@ -55,6 +55,7 @@ class KeyRing:
         self._limit = limit
         self._keys: dict[bytes, tuple[NodeId, int]] = {}  # operational key -> node, expires_utc_s
         self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
+        self._revoked: dict[NodeId, int] = {}  # highest serial that is void
 
     def __len__(self) -> int:
         """Number of operational keys held."""
@@ -64,9 +65,11 @@ class KeyRing:
         """Take in a verified certificate and return its node. The same one again changes nothing.
 
         Raises PeerError: NETWORK_MISMATCH, FROM_FUTURE, KEY_EXPIRED, OUT_OF_BOUNDS (lifetime), STALE
-        (serial), EQUIVOCATION (same serial, other content), CONFLICT (key of another node), LIMIT_REACHED.
+        (serial), EQUIVOCATION (same serial, other content), CONFLICT (key of another node), LIMIT_REACHED,
+        KEY_REVOKED.
         """
         body, node = sealed.body, node_id_of(sealed.body.identity_key)
+        self._refuse_revoked(node, body.serial)
         held = self._certificates.get(node, {})
         known = held.get(body.operational_key)
         if known is not None and known.object_id == sealed.object_id:
@@ -83,14 +86,24 @@ class KeyRing:
         return node
 
     def node_of(self, key: bytes, now: Now) -> NodeId:
-        """The node that an operational key speaks for. Raises PeerError UNKNOWN_KEY or KEY_EXPIRED."""
+        """The node that an operational key speaks for. PeerError UNKNOWN_KEY, KEY_EXPIRED or KEY_REVOKED."""
         found = self._keys.get(key)
         if found is None:
             raise PeerError(ErrorCode.UNKNOWN_KEY, f"no certificate for the key {key.hex()[:16]}")
         node, expires_utc_s = found
+        if node in self._revoked:
+            self._refuse_revoked(node, self._certificates[node][key].body.serial)
         if expires_utc_s <= now.utc_s:
             raise PeerError(ErrorCode.KEY_EXPIRED, f"the key {key.hex()[:16]} expired at {expires_utc_s}")
         return node
+
+    def revoke(self, node: NodeId, up_to_serial: int) -> None:
+        """From now on no key of `node` with this serial or a lower one counts."""
+        self._revoked[node] = max(up_to_serial, self._revoked.get(node, 0))
+
+    def _refuse_revoked(self, node: NodeId, serial: int) -> None:
+        if serial <= self._revoked.get(node, 0):
+            raise PeerError(ErrorCode.KEY_REVOKED, f"the operational key with serial {serial} is revoked")
 
     def certificate(self, key: bytes) -> Sealed[OperationalKey] | None:
         """The certificate of an operational key, to be told to neighbours; None when not known."""

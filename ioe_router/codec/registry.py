@@ -118,6 +118,7 @@ REGISTRY: Final[dict[ObjectType, Row]] = {
     ),
     ObjectType.RELAY: _framed(settlement.Relay),
     ObjectType.RETAINED: _framed(discovery.Retained),
+    ObjectType.REVOCATION: _signed(discovery.Revocation, "node", unsigned_frame=True, by_identity=True),
     ObjectType.TRUST_LIST: _rooted(domain.TrustList),
     ObjectType.MEMBER_CERTIFICATE: _rooted(domain.MemberCertificate),
     ObjectType.METER_CERTIFICATE: _rooted(domain.MeterCertificate),

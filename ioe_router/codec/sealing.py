@@ -60,12 +60,40 @@ class CodecSealer:
         self.now = now
         self.signatures_verified = 0  # of objects; those of frames are verified elsewhere
         self._signer = signer
+        self._own_signers = {signer.public_key: signer}
         self._judge = judge
         self._prefixes = {
             kind: signature_prefix(ring.network_id, row.message) for kind, row in REGISTRY.items()
         }
         self.charge: Callable[[int], None] = charge_nobody  # asked before signatures are checked
         self._remembered = Remembered()
+
+    def add_signer(self, signer: Signer) -> None:
+        """Hold another operational key of this node ready for `use_key`."""
+        self._own_signers[signer.public_key] = signer
+
+    def signer_of(self, key: bytes) -> Signer:
+        """The signer of an operational key of this node. UsageError when there is none."""
+        signer = self._own_signers.get(key)
+        if signer is None:
+            raise UsageError(f"no signer holds the operational key {key.hex()[:16]}; add it first")
+        return signer
+
+    def use_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
+        """Sign with the key of this certificate from now on; the one before stays for frames under way.
+
+        UsageError when nobody holds it; PeerError when it is not this node's or the key ring refuses it.
+        """
+        following = self.signer_of(sealed.body.operational_key)
+        if sealed.signers != (self.node,):
+            raise PeerError(ErrorCode.WRONG_SIGNER, "the certificate is of another node's key")
+        self.ring.learn(sealed, now)
+        before, self._signer = self._signer, following
+        self._own_signers = {one.public_key: one for one in (before, self._signer)}
+
+    def revoke(self, node: NodeId, up_to_serial: int) -> None:
+        """From now on no key of `node` with this serial or a lower one counts."""
+        self.ring.revoke(node, up_to_serial)
 
     def seal(self, body: T) -> Sealed[T]:
         """Encode and, unless it is a frame-only type, sign `body`.

@@ -6,7 +6,8 @@ decoded, signature checks before they are made.  Whoever is beyond a burst has
 to wait, which the host does by not reading from it (`ready_at_ns`); what comes
 nevertheless, up to a second burst, is served, and then refused.  What takes
 something back or ends it (withdrawals, commits, releases, curtailments) has
-budgets of its own, so that no flood of offers keeps it out.
+budgets of its own, so that no flood of offers keeps it out, and revocations have
+one that nothing else can use up.
 
 The budget of a signer is charged only for objects whose signature was found
 valid: else anybody could use it up in somebody's name.
@@ -110,8 +111,16 @@ class Account:
         """All budgets full."""
         self._frames = Budget(budgets.frames)
         self._bytes = Budget(budgets.bytes)
-        self._objects = (Budget(budgets.objects), Budget(budgets.urgent_objects))
-        self._signatures = (Budget(budgets.signatures), Budget(budgets.urgent_signatures))
+        self._objects = (
+            Budget(budgets.objects),
+            Budget(budgets.urgent_objects),
+            Budget(budgets.revocations),
+        )
+        self._signatures = (
+            Budget(budgets.signatures),
+            Budget(budgets.urgent_signatures),
+            Budget(budgets.revocations),
+        )
         self._refusals = Budget(budgets.refusals)
         self._abuse = Budget(budgets.refusals)
         self._lane = 0
@@ -126,14 +135,14 @@ class Account:
 
     def open(self, kind: ObjectType, now_ns: int) -> None:
         """Charge an object before it is decoded. OverBudget: to be refused."""
-        self._now_ns, self._lane = now_ns, kind in URGENT
+        self._now_ns, self._lane = now_ns, _lane_of(kind)
         wait_ns = self._objects[self._lane].take(1, now_ns, 2)
         if wait_ns:
             raise OverBudget("objects", wait_ns)
 
     def resume(self, kind: ObjectType, now_ns: int) -> None:
         """Go on with an object that was charged before and waited."""
-        self._now_ns, self._lane = now_ns, kind in URGENT
+        self._now_ns, self._lane = now_ns, _lane_of(kind)
 
     def verify(self, count: int) -> None:
         """Charge signature checks of the object charged last, before they are made. OverBudget: not to be."""
@@ -156,6 +165,11 @@ class Account:
             self._objects[0].ready_at_ns(),
             self._signatures[0].ready_at_ns(),
         )
+
+
+def _lane_of(kind: ObjectType) -> int:
+    """Which of the budgets of objects and signatures an object is charged to."""
+    return 2 if kind is ObjectType.REVOCATION else int(kind in URGENT)
 
 
 class Accounts:

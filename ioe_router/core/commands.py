@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ioe_router.core.belonging import bring_in
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import CommandRefused
@@ -18,18 +16,22 @@ from ioe_router.core.inputs import (
     Overtakable,
     PublishOffer,
     ReleaseReservation,
+    RenewKey,
     ReplaceReservation,
+    RevokeKeys,
     SessionDown,
     SessionUp,
     Shutdown,
     Started,
     Trade,
 )
+from ioe_router.core.key_changes import renew_key, revoke_keys
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.retelling import retold
 from ioe_router.core.settled import SettledPacket
+from ioe_router.core.upkeep import publish
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, Overtaken, UsageError
 from ioe_router.model.ids import LinkId, ReservationId
@@ -59,6 +61,10 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.imbalance.set_prices(input_)
         case BringDomain():
             bring_in(parts, input_.envelopes, now, out)
+        case RenewKey():
+            renew_key(parts, input_, now, out)
+        case RevokeKeys():
+            revoke_keys(parts, input_, now, out)
         case Shutdown():
             _shut_down(parts, input_, out)
         case DeadlineReached():
@@ -92,15 +98,6 @@ def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> Non
     parts.zone.neighbor_down(event.neighbor)
     parts.sweeps.neighbor_down(now, out)
     parts.commits.lost(event.neighbor, now, out)
-
-
-def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
-    """Publish what is left of an own offer."""
-    offer = parts.own_offers.state(stated)
-    runs = parts.own_offers.remaining_runs(offer, stated.first_slot)
-    published = parts.routing.publish_own(replace(stated, runs=runs), now)
-    offer.visible = published is not None
-    offer.published = published or offer.published
 
 
 def _unless_overtaken(parts: Parts, asked: Overtakable, now: Now, out: Outbox) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ioe_router.core.belonging import hear_list, hear_member, tell_domains
 from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.key_changes import revoke, tell_revocations
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.session_fsm import SessionState
@@ -23,6 +24,7 @@ from ioe_router.model.discovery import (
     OperationalKey,
     Refresh,
     Retained,
+    Revocation,
     SessionProof,
 )
 from ioe_router.model.domain import MemberCertificate, MeterCertificate, TrustList
@@ -57,6 +59,9 @@ def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
     match sealed.body:
         case OperationalKey():
             parts.evidence.learn_key(sealed, now)
+            parts.sessions.keys.heard(neighbor, sealed)
+        case Revocation():
+            revoke(parts, sealed, neighbor, now, out)
         case LinkAttestation():
             parts.evidence.learn_attestation(sealed, now)
         case TrustList():
@@ -82,6 +87,7 @@ def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
 def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], now: Now, out: Outbox) -> None:
     parts.sessions.proof(neighbor, sealed, now, out)
     if parts.sessions.established(neighbor):
+        tell_revocations(parts, neighbor, out)
         parts.routing.neighbor_up(neighbor, now, out, resumes=parts.sessions.resumes(neighbor))
         tell_domains(parts, neighbor, parts.ports.to(neighbor).link, out)
         parts.zone.neighbor_up(neighbor, now, out)

@@ -43,6 +43,7 @@ class RecordKind(StrEnum):
     NEIGHBOR = "neighbor"  # key: node id; the highest epoch seen of it
     KEY = "key"  # key: operational key of another node; its certificate, for promises that it signed
     DOMAIN = "domain"  # key: domain id; the trust lists taken since the configured one
+    REVOCATION = "revocation"  # key: node id; which of its keys it has declared void
     PROOF = "proof"  # key: hash of both; evidence that somebody signed two contradicting statements
 
 

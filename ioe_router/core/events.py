@@ -284,6 +284,23 @@ class MembershipEnded:
     node: NodeId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRenewed:
+    """This node signs with another operational key from now on; sessions have gone on."""
+
+    serial: int
+    expires_utc_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRevoked:
+    """A node has declared its operational keys up to a serial void, or its whole identity (2^63-1)."""
+
+    node: NodeId
+    up_to_serial: int
+    own: bool  # the key that this node signs with is among them: it can say nothing more
+
+
 Event = (
     NeighborUp
     | NeighborDown
@@ -311,4 +328,6 @@ Event = (
     | StoreOutdated
     | TrustListTaken
     | MembershipEnded
+    | KeyRenewed
+    | KeysRevoked
 )

@@ -16,7 +16,7 @@ from ioe_router.config import RouterConfig
 from ioe_router.core.domains import Domains
 from ioe_router.core.outbox import Outbox
 from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
-from ioe_router.model.discovery import LinkAttestation, LinkKind, OperationalKey
+from ioe_router.model.discovery import IDENTITY_SERIAL, LinkAttestation, LinkKind, OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, object_id_of
@@ -39,12 +39,14 @@ class Evidence:
         self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
         self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
         self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
+        self._revoked: dict[NodeId, int] = {}  # highest serial that is void
         self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
 
     def learn_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
         """Take a verified operational key. PeerError: other network, expired, from the future, table full."""
         body = sealed.body
         known = self._keys.get(body.operational_key)
+        self._refuse_revoked(sealed.signers[0], body.serial)
         if known is not None and known.body.serial >= body.serial:
             return
         self._check_validity(body.network_id, body.issued_utc_s, body.expires_utc_s, now)
@@ -63,6 +65,8 @@ class Evidence:
         self._check_validity(body.network_id, body.issued_utc_s, body.expires_utc_s, now)
         if body.kind not in (LinkKind.RADIAL, LinkKind.CONTROLLED):
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "version 1 knows RADIAL and CONTROLLED links only")
+        for end in sealed.signers:
+            self._refuse_revoked(end, IDENTITY_SERIAL)
         if body.keeper == body.other or set(sealed.signers) != {body.keeper, body.other}:
             raise PeerError(ErrorCode.WRONG_SIGNER, "an attestation is signed by the two ends of the link")
         if len(self._attestations) >= self._config.limits.attestations:
@@ -86,14 +90,56 @@ class Evidence:
         if expires_utc_s <= now.utc_s:
             raise PeerError(ErrorCode.EXPIRED, "its validity has ended")
 
+    def renew(self, sealed: Sealed[OperationalKey]) -> None:
+        """Another operational key of this node is in use; the one before stays known."""
+        self.own_key = sealed
+        self._keys[sealed.body.operational_key] = sealed
+
+    # ------------------------------------------------------------- revocation
+    def revoke(self, node: NodeId, up_to_serial: int) -> None:
+        """Keys of `node` up to this serial are void, with IDENTITY_SERIAL its attestations, too."""
+        self._revoked[node] = max(up_to_serial, self._revoked.get(node, 0))
+        if up_to_serial >= IDENTITY_SERIAL:
+            self._attestations = {k: v for k, v in self._attestations.items() if node not in v.signers}
+            self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
+
+    def is_revoked(self, node: NodeId, serial: int = IDENTITY_SERIAL) -> bool:
+        """Whether the key of a node with this serial is void; without one, whether its identity is."""
+        return serial <= self._revoked.get(node, 0)
+
+    def is_void(self, operational_key: bytes) -> bool:
+        """Whether an operational key that is known here has been revoked."""
+        sealed = self._keys.get(operational_key)
+        return sealed is not None and self.is_revoked(sealed.signers[0], sealed.body.serial)
+
+    def is_signed_void(self, envelope: Envelope) -> bool:
+        """Whether a revoked operational key has signed an object."""
+        return any(self.is_void(one.key) for one in envelope.signatures)
+
+    def knows(self, node: NodeId) -> bool:
+        """Whether any key or link of a node is known here, or it is a neighbour."""
+        return (
+            node in self._own_links
+            or any(node in one.signers for one in self._keys.values())
+            or any(node in one.signers for one in self._attestations.values())
+        )
+
+    def _refuse_revoked(self, node: NodeId, serial: int) -> None:
+        if self.is_revoked(node, serial):
+            what = "identity" if serial == IDENTITY_SERIAL else f"operational key with serial {serial}"
+            raise PeerError(ErrorCode.KEY_REVOKED, f"the {what} is revoked")
+
+    # ------------------------------------------------------------- looking up
     def key(self, operational_key: bytes) -> Sealed[OperationalKey] | None:
         """The object that certifies an operational key."""
         return self._keys.get(operational_key)
 
     def key_expires_utc_s(self, operational_key: bytes) -> int | None:
-        """End of validity of a key, None when it is not known."""
+        """End of validity of a key, 0 when it is revoked, None when it is not known."""
         sealed = self._keys.get(operational_key)
-        return None if sealed is None else sealed.body.expires_utc_s
+        if sealed is None:
+            return None
+        return 0 if self.is_void(operational_key) else sealed.body.expires_utc_s
 
     def signers_expire_utc_s(self, envelope: Envelope) -> int:
         """Until when a signed object may be believed: the earliest end of its signers' keys.
@@ -156,6 +202,10 @@ class Prerequisites:
             return
         sent.add(object_id)
         out.send(neighbor, sealed.envelope)
+
+    def tell_own_key(self, neighbor: NodeId, out: Outbox) -> None:
+        """In a session that stands: the key that signs from now on."""
+        self._send_key(neighbor, self._evidence.own_key, self._sent.setdefault(neighbor, set()), out)
 
     def introduce(self, neighbor: NodeId, out: Outbox) -> None:
         """Open a session: the lists of the own domain, the own key and certificate, before all else."""

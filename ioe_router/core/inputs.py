@@ -181,6 +181,23 @@ class Shutdown:
     restart_s: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewKey:
+    """Use another operational key of this node: an OPERATIONAL_KEY envelope whose signer the router has.
+
+    Sessions go on; neighbours are told at once.
+    """
+
+    certificate: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeKeys:
+    """A REVOCATION envelope that the operator has, of this node or another; as if a neighbour had told it."""
+
+    revocation: Envelope
+
+
 Command = (
     Started
     | DeadlineReached
@@ -195,6 +212,8 @@ Command = (
     | MeterRead
     | ImbalancePrices
     | BringDomain
+    | RenewKey
+    | RevokeKeys
     | Shutdown
 )
 

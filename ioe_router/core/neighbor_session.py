@@ -33,13 +33,30 @@ class NeighborSession:
     seen_epoch: int = 0
     closed: tuple[ErrorCode, str] | None = None
     restart_s: int = 0  # announced by the neighbour's Close
+    renewed_key: bytes | None = None  # of this node, told in this session
+    peer_renewed_key: bytes | None = None  # of the neighbour, told in this session
     liveness: Liveness = field(default_factory=Liveness)
 
     def reset(self) -> None:
         """Forget the transport that has gone."""
         self.hello = self.peer_hello = self.closed = None
+        self.renewed_key = self.peer_renewed_key = None
         self.sent_seq = self.received_seq = self.silent_at_seq = self.restart_s = 0
         self.proved = False
+
+    @property
+    def own_key(self) -> bytes | None:
+        """The operational key that signs this node's frames: that of its HELLO, or one told since."""
+        if self.renewed_key is not None:
+            return self.renewed_key
+        return None if self.hello is None else self.hello.envelope.signatures[0].key
+
+    @property
+    def peer_key(self) -> bytes | None:
+        """The operational key that signs the neighbour's frames: that of its HELLO, or one told since."""
+        if self.peer_renewed_key is not None:
+            return self.peer_renewed_key
+        return None if self.peer_hello is None else self.peer_hello.envelope.signatures[0].key
 
     def proof(self) -> SessionProof | None:
         """What both sides have to prove, once both HELLOs are known."""

@@ -228,6 +228,21 @@ class OfferTable:
             self._end(record, origin, offer_no, now)
         return tuple(ended)
 
+    def drop_void(self, out: Outbox) -> tuple[Sealed[Offer], ...]:
+        """End what revoked keys have signed; returns the offers that were alive."""
+        ended: list[Sealed[Offer]] = []
+        for origin, records in self._records.items():
+            for offer_no, record in records.items():
+                offer = record.offer
+                if offer is None or not self._evidence.is_signed_void(offer.envelope):
+                    continue
+                if record.heard:
+                    ended.append(offer)
+                    out.emit(OfferLost(origin=origin, offer_no=offer_no))
+                record.offer = None
+                record.heard.clear()
+        return tuple(ended)
+
     def _end(self, record: _Record, origin: NodeId, offer_no: int, now: Now) -> None:
         """Nothing is left of an offer but its number, until no older version could be alive."""
         record.offer, record.until_utc_s = None, record.remember_utc_s

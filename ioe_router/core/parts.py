@@ -35,6 +35,7 @@ from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.replace_desk import ReplaceDesk
 from ioe_router.core.replacement import Replacements
 from ioe_router.core.reservation import ReservationTable
+from ioe_router.core.revocations import Revocations
 from ioe_router.core.routing import Routing
 from ioe_router.core.session import Sessions
 from ioe_router.core.settlement import Settlement
@@ -43,6 +44,7 @@ from ioe_router.core.supply import LossSupply
 from ioe_router.core.sweep import Sweeps
 from ioe_router.core.trade import TradeDesk
 from ioe_router.core.zone import Zone
+from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, OperationalKey
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.ids import NodeId, PathHash
@@ -56,6 +58,14 @@ class NodeSealer(Countersigner, Protocol):
 
     def peek_attestation(self, envelope: Envelope) -> Sealed[LinkAttestation]:
         """Decode a configured attestation; its signatures are checked at the handshake."""
+        ...
+
+    def use_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
+        """Sign with another operational key of this node from now on. UsageError when that cannot be."""
+        ...
+
+    def revoke(self, node: NodeId, up_to_serial: int) -> None:
+        """From now on no key of `node` with this serial or a lower one counts."""
         ...
 
     def recall(self, envelope: Envelope, body: type[T]) -> Sealed[T]:
@@ -79,6 +89,7 @@ class Parts:
         self.evidence = Evidence(config, own_key)
         self.evidence.domains.load(sealer.open)
         self.prerequisites = Prerequisites(self.evidence)
+        self.revocations = Revocations(config, self.evidence)
         self.proofs = Proofs(self.evidence)
         post = self.prerequisites.send
         self.sessions = Sessions(config, sealer, entropy, self.evidence, self.prerequisites)

@@ -23,7 +23,7 @@ from ioe_router.core.parts import Parts
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.clock import Now
-from ioe_router.model.discovery import OperationalKey
+from ioe_router.model.discovery import OperationalKey, Revocation
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import PeerError, UsageError
 from ioe_router.model.ids import LINK_ID_BYTES, NODE_ID_BYTES, LinkId, NodeId, ObjectId
@@ -32,7 +32,8 @@ from ioe_router.model.slot import Slot, slot_at
 
 Learn = Callable[[Sealed[OperationalKey], Now], object]
 
-ORDER: Final = (RecordKind.KEY, RecordKind.COUNTER, RecordKind.NEIGHBOR)  # the others rely on these
+# the others rely on these
+ORDER: Final = (RecordKind.REVOCATION, RecordKind.KEY, RecordKind.COUNTER, RecordKind.NEIGHBOR)
 
 
 def restore(parts: Parts, records: Sequence[Persist], learn: Learn, now: Now) -> None:
@@ -49,6 +50,8 @@ def restore(parts: Parts, records: Sequence[Persist], learn: Learn, now: Now) ->
 
 def _restore_one(parts: Parts, kind: RecordKind, key: bytes, data: bytes, learn: Learn, now: Now) -> None:
     match kind:
+        case RecordKind.REVOCATION:
+            _revocation(parts, key, data)
         case RecordKind.KEY:
             _key(parts, key, data, learn, now)
         case RecordKind.COUNTER:
@@ -84,6 +87,17 @@ def _key(parts: Parts, key: bytes, data: bytes, learn: Learn, now: Now) -> None:
         parts.evidence.learn_key(sealed, now)
     except PeerError:
         return
+
+
+def _revocation(parts: Parts, key: bytes, data: bytes) -> None:
+    """What was void stays void."""
+    what = f"revocation {key.hex()[:12]}"
+    try:
+        sealed = parts.sealer.open(Fields.of(data, what).envelope("revocation"), Revocation)
+    except PeerError as error:
+        raise damaged(what, f"it does not hold ({error})") from error
+    parts.revocations.restore(sealed)
+    parts.sealer.revoke(sealed.body.node, sealed.body.up_to_serial)
 
 
 def _counter(parts: Parts, key: bytes, data: bytes) -> None:

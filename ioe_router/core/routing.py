@@ -58,6 +58,7 @@ class Routing:
         self._me = config.node
         self._sealer = sealer
         self._retain_ms = config.timers.retain_s * MS_PER_S
+        self._evidence = evidence
         self._checker = PathChecker(config, sealer, evidence)
         self._heard = AdjRibIn(config)
         self._loc_rib = LocRib(config)
@@ -244,6 +245,15 @@ class Routing:
             ended, withdrawal = withdrawn
             self._advertisement.offer_withdrawn(ended, withdrawal.envelope, now)
         return None
+
+    def drop_void(self, out: Outbox) -> None:
+        """Keys have been revoked: take back every path and offer that one of them has signed."""
+        self._before.clear()
+        for path in self.all_paths():
+            if any(self._evidence.is_signed_void(entry) for entry in path.entries):
+                self._forget(path.neighbor, path.hash, out)
+        for offer in self._offers.drop_void(out):
+            self._advertisement.offer_ended(offer)
 
     # ------------------------------------------------------------- link states
     def hear_link_state(self, neighbor: NodeId, sealed: Sealed[LinkState], now: Now) -> None:

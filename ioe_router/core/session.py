@@ -38,6 +38,7 @@ from ioe_router.core.liveness import SILENT, UNHEARD
 from ioe_router.core.neighbor_session import NeighborSession, proof_problem
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.session_fsm import SessionEvent, SessionState, advance
+from ioe_router.core.session_keys import SessionKeys
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.discovery import (
     Close,
@@ -73,6 +74,7 @@ class Sessions:
         self._epoch = 0
         self._last_epoch: int | None = None
         self._sessions = {n.node: NeighborSession(n) for n in config.neighbors}
+        self.keys = SessionKeys(self._sessions, evidence, prerequisites, self.close)
 
     # ------------------------------------------------------------- handshake
     def start(self, epoch: int, last_epoch: int | None = None) -> None:
@@ -93,6 +95,10 @@ class Sessions:
         if session is None:
             out.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
             raise PeerError(ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
+        void = self.keys.why_void(neighbor, transport_key)
+        if void is not None:
+            out.close(neighbor, ErrorCode.KEY_REVOKED, void)
+            raise PeerError(ErrorCode.KEY_REVOKED, void)
         session.state = advance(session.state, SessionEvent.UP)
         session.reset()
         session.dialer, session.transport_key = dialer, transport_key
@@ -253,9 +259,8 @@ class Sessions:
         session.received_seq = frame.seq
 
     def frame_key(self, neighbor: NodeId) -> bytes | None:
-        """The operational key that signs the neighbour's frames, None before its HELLO."""
-        hello = self._session(neighbor).peer_hello
-        return None if hello is None else hello.envelope.signatures[0].key
+        """The operational key that signs the neighbour's next frame, None before its HELLO."""
+        return self._session(neighbor).peer_key
 
     # ------------------------------------------------------------- time
     def keepalive(self, neighbor: NodeId, sealed: Sealed[Keepalive], now: Now, out: Outbox) -> None:
@@ -321,11 +326,13 @@ class Sessions:
         session.check_at_ns = now.after_ms(wait_ms)
 
     def _key_left_ms(self, session: NeighborSession, now: Now) -> int:
-        hello = session.peer_hello
-        ends_s = 0 if hello is None else self._evidence.signers_expire_utc_s(hello.envelope)
-        return ends_s * MS_PER_S - now.utc_ms
+        return self.keys.expire_utc_s(session) * MS_PER_S - now.utc_ms
 
     # ------------------------------------------------------------- views
+    def neighbors(self) -> tuple[NodeId, ...]:
+        """All configured neighbours."""
+        return tuple(self._sessions)
+
     def state(self, neighbor: NodeId) -> SessionState:
         """Where the session with a neighbour stands."""
         return self._session(neighbor).state

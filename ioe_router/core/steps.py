@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ioe_router.core.events import SlotClosed, SlotOpening
 from ioe_router.core.fib import devices_import_j
+from ioe_router.core.key_changes import forget_revocations
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.slots import Step
@@ -60,3 +61,4 @@ def _forget(parts: Parts, slot: Slot, now: Now, out: Outbox) -> None:
     parts.settlement.forget_before(slot)
     parts.imbalance.forget_before(slot)
     parts.promises.forget(now, slot, out)
+    forget_revocations(parts, now, out)

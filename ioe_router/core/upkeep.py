@@ -7,9 +7,11 @@ to link state after every change; quantising and rate limits are its business.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ioe_router.core.calendar import SlotLedger
-from ioe_router.core.commands import publish
 from ioe_router.core.gates import Phase, phase_of
+from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.link_state import LinkLoad
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffer, ask_at
@@ -17,6 +19,15 @@ from ioe_router.core.parts import Parts
 from ioe_router.model.clock import Now
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
+
+
+def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
+    """Publish what is left of an own offer."""
+    offer = parts.own_offers.state(stated)
+    runs = parts.own_offers.remaining_runs(offer, stated.first_slot)
+    published = parts.routing.publish_own(replace(stated, runs=runs), now)
+    offer.visible = published is not None
+    offer.published = published or offer.published
 
 
 def republish_shifted_offers(parts: Parts, now: Now) -> None:

@@ -12,6 +12,8 @@ from enum import IntEnum
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId, ObjectId
 
+IDENTITY_SERIAL = 2**63 - 1  # `up_to_serial` of a revocation of the identity itself
+
 
 class Role(IntEnum):
     """What a node is to the domain of its neighbour."""
@@ -148,6 +150,16 @@ class Retained:
     """What the sender still holds of what the receiver told it in an earlier session."""
 
     digests: bytes  # One SHA-256 for each of 64 groups, 2048 bytes; empty when nothing is retained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Declares operational keys of a node void before their expiry. Signed by the identity key."""
+
+    network_id: str  # Network, as in OperationalKey
+    node: NodeId  # Whose keys, node id
+    up_to_serial: int  # Highest serial of a void operational key; 2^63-1 voids the identity
+    issued_utc_s: int  # When it was signed, UTC seconds; perhaps long before it is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

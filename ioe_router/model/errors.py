@@ -47,6 +47,8 @@ class ErrorCode(IntEnum):
     NOT_A_MEMBER = 31
     DOMAIN_MISMATCH = 32
     TRUST_STALE = 33
+    # keys
+    KEY_REVOKED = 34
     # paths
     LOOP = 40
     PATH_TOO_LONG = 41

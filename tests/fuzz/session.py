@@ -61,8 +61,8 @@ class Session:
 
 def copied(router: Router) -> Router:
     """A router of its own in the same state; keys are shared."""
-    signer = router._signer
-    return copy.deepcopy(router, {id(signer): signer})
+    signers = router._sealer._own_signers.values()
+    return copy.deepcopy(router, {id(signer): signer for signer in signers})
 
 
 @cache

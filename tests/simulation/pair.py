@@ -301,12 +301,14 @@ def build(
     limits: Limits | None = None,
     seed: int = 1,
     connect: bool = True,
+    key_lifetime_s: int = 7 * 86_400,
     make: Callable[..., Router] = Router,
     configure: Configure | None = None,
 ) -> Sim:
     """Routers at the ends of these cables, sessions up, half an hour before the slot."""
     names = list(dict.fromkeys(name for cable in cables for name in (cable.keeper, cable.other)))
-    ids = {n: identity_of(seed, n, PARAMETERS.network_id, START_UTC_S - 3_600) for n in names}
+    issued_s = START_UTC_S - 3_600
+    ids = {n: identity_of(seed, n, PARAMETERS.network_id, issued_s, key_lifetime_s) for n in names}
     now = Now(0, START_UTC_S * 1000)
     attested = {
         cable: attest(_attestation(cable, ids), ids[cable.keeper], ids[cable.other]) for cable in cables

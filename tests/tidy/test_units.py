@@ -60,6 +60,7 @@ WITHOUT_UNIT = {
     "round": "ordinal",
     "seq": "counter",
     "serial": "counter",
+    "up_to_serial": "counter",
     "slots": "count",
     "version": "counter",
     "version_max": "protocol version",

@@ -482,6 +482,40 @@ class Retained(_message.Message):
 Global___Retained: _TypeAlias = Retained  # noqa: Y015
 
 @_typing.final
+class Revocation(_message.Message):
+    """Declares operational keys of a node void before their expiry. Signed by the identity key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORK_ID_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    UP_TO_SERIAL_FIELD_NUMBER: _builtins.int
+    ISSUED_UTC_S_FIELD_NUMBER: _builtins.int
+    network_id: _builtins.str
+    """Network, as in OperationalKey."""
+    node: _builtins.bytes
+    """Whose keys, node id."""
+    up_to_serial: _builtins.int
+    """Highest serial of a void operational key; 2^63-1 voids the identity."""
+    issued_utc_s: _builtins.int
+    """When it was signed, UTC seconds; perhaps long before it is used."""
+    def __init__(
+        self,
+        *,
+        network_id: _builtins.str = ...,
+        node: _builtins.bytes = ...,
+        up_to_serial: _builtins.int = ...,
+        issued_utc_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issued_utc_s", b"issued_utc_s", "network_id", b"network_id", "node", b"node", "up_to_serial", b"up_to_serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Revocation: _TypeAlias = Revocation  # noqa: Y015
+
+@_typing.final
 class Fault(_message.Message):
     """Tells a neighbour that one of its objects was refused; the session lives."""
 

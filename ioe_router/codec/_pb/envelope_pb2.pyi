@@ -105,6 +105,8 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     """ioe.v1.Relay, frame signature only."""
     OBJECT_TYPE_RETAINED: _ObjectType.ValueType  # 54
     """ioe.v1.Retained, frame signature only."""
+    OBJECT_TYPE_REVOCATION: _ObjectType.ValueType  # 55
+    """ioe.v1.Revocation, identity key."""
     OBJECT_TYPE_TRUST_LIST: _ObjectType.ValueType  # 56
     """ioe.v1.TrustList, signed by root keys."""
     OBJECT_TYPE_MEMBER_CERTIFICATE: _ObjectType.ValueType  # 57
@@ -197,6 +199,8 @@ OBJECT_TYPE_RELAY: ObjectType.ValueType  # 53
 """ioe.v1.Relay, frame signature only."""
 OBJECT_TYPE_RETAINED: ObjectType.ValueType  # 54
 """ioe.v1.Retained, frame signature only."""
+OBJECT_TYPE_REVOCATION: ObjectType.ValueType  # 55
+"""ioe.v1.Revocation, identity key."""
 OBJECT_TYPE_TRUST_LIST: ObjectType.ValueType  # 56
 """ioe.v1.TrustList, signed by root keys."""
 OBJECT_TYPE_MEMBER_CERTIFICATE: ObjectType.ValueType  # 57

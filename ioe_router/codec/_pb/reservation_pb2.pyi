@@ -85,6 +85,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """Domain and role do not go together, or the domain is not known."""
     ERROR_CODE_TRUST_STALE: _ErrorCode.ValueType  # 33
     """The domain's trust list and its grace have ended, or a list is missing."""
+    ERROR_CODE_KEY_REVOKED: _ErrorCode.ValueType  # 34
+    """The operational key, or the identity, has been revoked."""
     ERROR_CODE_LOOP: _ErrorCode.ValueType  # 40
     """The receiver is already on the path."""
     ERROR_CODE_PATH_TOO_LONG: _ErrorCode.ValueType  # 41
@@ -211,6 +213,8 @@ ERROR_CODE_DOMAIN_MISMATCH: ErrorCode.ValueType  # 32
 """Domain and role do not go together, or the domain is not known."""
 ERROR_CODE_TRUST_STALE: ErrorCode.ValueType  # 33
 """The domain's trust list and its grace have ended, or a list is missing."""
+ERROR_CODE_KEY_REVOKED: ErrorCode.ValueType  # 34
+"""The operational key, or the identity, has been revoked."""
 ERROR_CODE_LOOP: ErrorCode.ValueType  # 40
 """The receiver is already on the path."""
 ERROR_CODE_PATH_TOO_LONG: ErrorCode.ValueType  # 41
