@@ -9,6 +9,7 @@ SEED           ?= 1
 N              ?= 1
 SIM_ARGS       ?=
 HUNT_ARGS      ?=
+DIST_ARGS      ?=
 FUZZ_ARGS      ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
 PROTO_AGAINST  ?= auto
@@ -22,7 +23,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill fuzz
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +115,10 @@ lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
 	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --extra discovery --group dev -o requirements.txt
 	@$(UV_LOCK) --group pyproject.toml:tools -o requirements-tools.txt
 	@$(UV_LOCK) --group pyproject.toml:fuzz -o requirements-fuzz.txt
+	@$(UV_LOCK) --group pyproject.toml:dist -o requirements-dist.txt
+
+dist: $(READY) ## make a release in dist/: built twice, installed, bill of materials, audit (DIST_ARGS="--audit later")
+	@$(PY) tools/dist.py $(DIST_ARGS)
 
 clean: ## remove what was generated or cached, but no environment
 	@rm -rf build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

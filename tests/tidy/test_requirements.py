@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from tests.tidy.product import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = ("node", "mqtt", "sim")
+EXTRAS = ("node", "mqtt", "sim", "discovery")
 LINE = re.compile(
     r"^([A-Za-z0-9._-]+)==([^ ;]+)[^\n]*\n((?:    --hash=sha256:[0-9a-f]{64}[^\n]*\n)+)", re.MULTILINE
 )
@@ -46,6 +46,7 @@ def _wanted() -> list[Requirement]:
     [
         *((requirement, "requirements.txt") for requirement in _wanted()),
         *((requirement, "requirements-tools.txt") for requirement in _group("tools")),
+        *((requirement, "requirements-dist.txt") for requirement in _group("dist")),
         *((requirement, "requirements-fuzz.txt") for requirement in _group("fuzz")),
     ],
     ids=str,
@@ -57,7 +58,7 @@ def test_pins_satisfy_the_project(wanted: Requirement, file: str) -> None:
     assert all(wanted.specifier.contains(version, prereleases=True) for version in versions)
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-tools.txt"])
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-tools.txt", "requirements-dist.txt"])
 def test_every_pin_has_a_hash(file: str) -> None:
     """No line pins a package without at least one hash, so pip checks all that it fetches."""
     text = (ROOT / file).read_text(encoding="utf-8")
