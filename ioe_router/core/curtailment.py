@@ -344,10 +344,20 @@ class Curtailments:
         if record.state is not ReservationState.COMMITTED and not record.release_open:
             return
         if record.curtail is not None:
-            self._send(leg, record.curtail, self._cut_elsewhere(record, leg, now), out)
+            curtail = self._in_our_time(record, record.curtail, now)
+            self._send(leg, curtail, self._cut_elsewhere(record, leg, now), out)
         for notice in record.notices:
             if notice.source != leg.port.neighbor:
                 self._send(leg, notice.curtail, self.remains(record, notice), out)
+
+    def _in_our_time(self, record: Reservation, curtail: Envelope, now: Now) -> Envelope:
+        """A cut that stands; one of our own anew when our clock was far ahead: nobody else would take it."""
+        body = self._hop.sealer.open(curtail, Curtail).body
+        if body.node != self._hop.config.node or body.effective_utc_ms <= now.utc_ms + AHEAD_MS:
+            return curtail
+        record.curtail = self._hop.sealer.seal(replace(body, effective_utc_ms=now.utc_ms)).envelope
+        record.touch()
+        return record.curtail
 
     def _cut_elsewhere(self, record: Reservation, leg: Leg, now: Now) -> dict[int, int]:
         """What cuts have left here, but for those that came over this leg: they are known there."""

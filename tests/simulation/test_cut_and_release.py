@@ -8,6 +8,7 @@ import pytest
 
 from ioe_router.core.events import PeerFault
 from ioe_router.core.inputs import ReleaseReservation
+from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.reservation import ReservationState
 from tests.simulation.cutting import PATH, booked, chain, cut
 from tests.simulation.pair import SLOT, Sim
@@ -102,4 +103,24 @@ def test_a_cut_at_once_by_a_clock_that_is_ahead_is_at_once_after_the_gate(ahead_
     cut(sim, "a", booked(sim, "a")[1] // 2, in_s=ahead_s)
     assert all_agree(sim)
     assert booked(sim, "d")[1] < booked(sim, "a")[1] + 10_000
+    assert not any(sim.events(name, PeerFault) for name in PATH)
+
+
+@pytest.mark.parametrize("cutter", ["b", "c"])
+def test_a_cut_by_a_clock_that_was_far_ahead_is_signed_anew_when_it_is_said_again(cutter: str) -> None:
+    """Alone and minutes ahead it cuts; put right and among its neighbours again, it agrees with them."""
+    sim = chain()
+    sim.at(GATE_S - 10)
+    ends = (PATH[PATH.index(cutter) - 1], PATH[PATH.index(cutter) + 1])
+    for end in ends:
+        link_down(sim, cutter, end)
+    right = sim.wire.now
+    sim.wire.now = Now(right.monotonic_ns, right.utc_ms + 150 * MS_PER_S)
+    cut(sim, cutter, booked(sim, cutter)[1] // 2)
+    sim.wire.now = right
+    assert not all_agree(sim)
+    for end in ends:
+        link_up(sim, cutter, end)
+    sim.wait(2)
+    assert all_agree(sim)
     assert not any(sim.events(name, PeerFault) for name in PATH)
