@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from ioe_router.core.cuts import Cut, cut_line, left_here, live_entry, there_j
-from ioe_router.core.events import Curtailed, Unbooked
+from ioe_router.core.deal import unbooked_event
+from ioe_router.core.events import Curtailed
 from ioe_router.core.gates import Phase, final_gate_utc_ms, phase_of
 from ioe_router.core.hop import Hop
 from ioe_router.core.legs import Leg
@@ -283,16 +284,7 @@ class Curtailments:
         remaining = record.granted.get(index)
         remaining_j = 0 if remaining is None else remaining.energy_j
         self._listener.reduced(record, index, remaining_j)
-        out.emit(
-            Unbooked(
-                reservation=record.core.body.reservation,
-                index=index,
-                slot=record.slots[index],
-                energy_j=gone_j,
-                remaining_j=remaining_j,
-                code=code,
-            )
-        )
+        out.emit(unbooked_event(record, index, gone_j, code, remaining_j))
 
     def _pass_on(self, record: Reservation, cut: Cut, remains: Mapping[int, int], out: Outbox) -> None:
         for leg in record.legs():

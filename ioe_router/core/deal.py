@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ioe_router.core.events import Booked
+from ioe_router.core.events import Booked, Unbooked
 from ioe_router.core.hop import PRICE_MOST
 from ioe_router.core.inputs import Trade
 from ioe_router.core.planner import Allocation, Candidate, Plan
 from ioe_router.core.reservation import Purpose, Reservation, ReservationKey
-from ioe_router.model.errors import UsageError
+from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.slot import Slot
 
@@ -95,6 +95,20 @@ def booked_event(record: Reservation, index: int) -> Booked:
         trade_no=0 if serves is None else serves.trade_no,
         own_offer_no=body.offer_no if serves is None else serves.own_offer_no or 0,
         hops=0 if serves is None else serves.hops,
+    )
+
+
+def unbooked_event(
+    record: Reservation, index: int, energy_j: int, code: ErrorCode, remaining_j: int = 0
+) -> Unbooked:
+    """What the host is told when `energy_j` of such a packet is gone."""
+    return Unbooked(
+        reservation=record.core.body.reservation,
+        index=index,
+        slot=record.slots[index],
+        energy_j=energy_j,
+        remaining_j=remaining_j,
+        code=code,
     )
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.commit_path import CommitPath
-from ioe_router.core.deal import Deal, Market, booked_event, check_trade, open_now, unstated
+from ioe_router.core.deal import Deal, Market, booked_event, check_trade, open_now, unbooked_event, unstated
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import HoldAnswered, TradeProgress, Unbooked
+from ioe_router.core.events import HoldAnswered, TradeProgress
 from ioe_router.core.gates import Phase, effective_band, phase_of
 from ioe_router.core.hold_path import HoldPath
 from ioe_router.core.inputs import Trade
@@ -341,15 +341,7 @@ class TradeDesk:
         for index in record.accepted if record.committed is not None else ():
             if index in record.granted:
                 energy_j = record.granted[index].energy_j
-                out.emit(
-                    Unbooked(
-                        reservation=record.core.body.reservation,
-                        index=index,
-                        slot=record.slots[index],
-                        energy_j=energy_j,
-                        code=code,
-                    )
-                )
+                out.emit(unbooked_event(record, index, energy_j, code))
         deal = self._by_reservation.get(record.key)
         if deal is not None and record.toward_initiator is None:
             if record.committed is not None:
