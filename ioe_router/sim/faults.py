@@ -15,6 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from ioe_router.core.inputs import Shutdown
 from ioe_router.model.clock import NS_PER_MS, NS_PER_S
 from ioe_router.model.errors import UsageError
 from ioe_router.sim.engine import Engine
@@ -45,6 +46,7 @@ class Fault(StrEnum):
     RELEASE = "release"  # a host changes its mind about what it has bought
     REPLACE = "replace"  # wants another in its place
     CURTAIL = "curtail"  # a host on the way cuts packets
+    RESTART = "restart"  # a host says for how long it will be gone, and goes
 
 
 _NETWORK: Final = (
@@ -63,18 +65,21 @@ _HOSTS: Final = (Fault.RELEASE, Fault.REPLACE, Fault.CURTAIL)
 _CLOCK: Final = (Fault.OFFSET, Fault.DRIFT, Fault.SLOW_HOST)
 MENUS: Final[dict[str, tuple[Fault, ...]]] = {
     "none": (),
-    "default": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS),
+    "default": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS, Fault.RESTART),
     "network": _NETWORK,
     "crash": _CRASH,
     "clock": _CLOCK,
     "hosts": _HOSTS,
     "liars": (Fault.LIE,),
-    "all": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS, Fault.LIE),
+    "all": (*_NETWORK, *_CRASH, *_CLOCK, *_HOSTS, Fault.LIE, Fault.RESTART),
 }
 OFFSET_MS: Final = 20_000  # well inside what sessions tolerate, and now and then outside
 FAR_OFFSET_MS: Final = 90_000
 PICKED: Final = 0.5  # chance of each fault of the menu to be on a seed's own
 FAR: Final = 0.1  # part of the UTC steps that go beyond what sessions tolerate
+PARTING_NS: Final = (
+    20 * NS_PER_MS
+)  # in which the router hears that its sessions are over; nobody dials so soon
 LIARS_PART: Final = 6  # at most one host in so many lies
 
 
@@ -161,6 +166,8 @@ class Chaos:
                 self._slow_host(left_ns)
             case Fault.RELEASE | Fault.REPLACE | Fault.CURTAIL:
                 self._change_mind(fault)
+            case Fault.RESTART:
+                self._restart(left_ns)
             case Fault.LIE:
                 liar = self._rng.choice(list(self.liars.values()))
                 liar.plan(self._rng.choice(list(Lie)))
@@ -204,6 +211,17 @@ class Chaos:
             life = host.starts
             self._engine.later(2 * NS_PER_S, lambda: self._crash_now(host, life))
             self._engine.later(2 * NS_PER_S + away_ns, lambda: self._raise_up(host))
+
+    def _restart(self, left_ns: int) -> None:
+        """A host announces that it will be back, parts, and comes back in time or too late."""
+        host, rng = self._rng.choice([*self._engine.hosts.values()]), self._rng
+        announced_s, away_s = rng.choice((5, 30, 120)), rng.choice((1, 5, 20, 60))
+        if not host.alive:
+            return
+        self._engine.command(host, Shutdown(restart_s=announced_s))
+        life = host.starts
+        self._engine.later(PARTING_NS, lambda: self._crash_now(host, life))
+        self._engine.later(PARTING_NS + min(left_ns, away_s * NS_PER_S), lambda: self._raise_up(host))
 
     def _crash_now(self, host: Host, life: int) -> None:
         """It had nothing to do and is still up: it goes down at rest."""

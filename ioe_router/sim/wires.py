@@ -83,6 +83,7 @@ class Wire:
         """Down until `dial`."""
         self.dialer, self.listener = dialer, listener
         self.up = {dialer: False, listener: False}
+        self.refused = 0  # dials while the listener still had a stream
         self.lanes = {
             dialer: Lane(dialer, listener, latency_ns),
             listener: Lane(listener, dialer, latency_ns),
@@ -110,7 +111,7 @@ class Wire:
         if not self._ends.alive(self.dialer) or self.up[self.dialer]:
             return
         blocked = any(lane.blocks for lane in self.lanes.values())
-        if blocked or not self._ends.alive(self.listener):
+        if blocked or not self._ends.alive(self.listener) or self._refused():
             self._redial()
             return
         self._wait_ms = FIRST_WAIT_MS
@@ -122,17 +123,20 @@ class Wire:
         self._rise(self.listener, generation)
         self._later(latency, lambda: self._rise(self.dialer, generation))
 
+    def _refused(self) -> bool:
+        """The listener refuses a second stream as long as it takes the first one for alive (SPEC 5.3)."""
+        self.refused += self.up[self.listener]
+        return self.up[self.listener]
+
     def _redial(self) -> None:
         wait_ms = self._rng.randint(self._wait_ms // 2, self._wait_ms)
         self._wait_ms = min(2 * self._wait_ms, LONGEST_WAIT_MS)
         self.dial(wait_ms)
 
     def _rise(self, node: NodeId, generation: int) -> None:
-        """One end learns that the connection stands; a listener that still had an older one drops it."""
+        """One end learns that the connection stands."""
         if generation != self._generation or not self._ends.alive(node):
             return
-        if self.up[node]:
-            self._ends.down(node, self.other(node), ErrorCode.NEIGHBOR_LOST, "a newer connection takes over")
         self.up[node] = True
         self._ends.up(node, self.other(node), node == self.dialer)
 

@@ -13,6 +13,9 @@ import pytest
 
 from ioe_router.core.legs import LegBook
 from ioe_router.core.market import RibMarket
+from ioe_router.core.outbox import Outbox
+from ioe_router.core.routing import Routing
+from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
@@ -20,6 +23,7 @@ from ioe_router.model.slot import Slot
 from ioe_router.sim.checkers import panel
 from ioe_router.sim.checkers.liveness import check_trade
 from ioe_router.sim.checkers.verdict import CheckFailed
+from ioe_router.sim.faults import MENUS, Fault
 from ioe_router.sim.host import Host
 from ioe_router.sim.run import Plan, run, run_seed
 
@@ -142,3 +146,21 @@ def test_a_network_that_does_not_trade_again_is_found(monkeypatch: pytest.Monkey
     monkeypatch.setattr(RibMarket, "candidates", lambda *_: [])
     with pytest.raises(CheckFailed, match=r"nobody could book anything .*, though .* wants what .* offers"):
         run_seed(1, "random5", "none", 2)
+
+
+def test_announced_restarts_are_on_the_menu_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hosts part with a time of return, their neighbours hear it, and all is well in the end."""
+    assert Fault.RESTART in MENUS["default"]
+    assert set(MENUS["all"]) == set(Fault)
+    waited: list[int] = []
+    down = Routing.neighbor_down
+
+    def noted(self: Routing, neighbor: NodeId, restart_s: int, now: Now, out: Outbox) -> None:
+        waited.append(restart_s)
+        down(self, neighbor, restart_s, now, out)
+
+    monkeypatch.setattr(Routing, "neighbor_down", noted)
+    assert run_seed(1, "random5", "restart").faults["restart"]
+    assert {5, 30, 120} <= set(waited)
