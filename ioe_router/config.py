@@ -36,6 +36,16 @@ class DomainConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AggregationConfig:
+    """How a border offers its domain's supply to other domains (SPEC section 7.13)."""
+
+    share_ppm: int  # this border's part of the supply; those of all borders add up to a million at most
+    steps: int = 4  # offers that the curve is cut into; they count among `offers_per_origin`
+    margin_micro_per_kwh: int = 0  # on top of the cost here, for the liability
+    horizon_slots: int = 8  # slots ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighborConfig:
     """One configured neighbour and the attested link to it."""
 
@@ -145,6 +155,7 @@ class RouterConfig:
     slack_voltage_micro_pu: int  # used by the zone's root only
     imbalance_short_micro_per_kwh: int = 0  # what a balance party charges and pays when it keeps the default
     imbalance_long_micro_per_kwh: int = 0
+    aggregation: AggregationConfig | None = None  # borders only
     domain: DomainConfig | None = None  # None: all configured neighbours form one domain without roots
     resume_sessions: bool = True  # feature RESUME: compare before repeating, wait for announced restarts
     forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors

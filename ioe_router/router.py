@@ -41,6 +41,7 @@ from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
 from ioe_router.core.upkeep import (
     dispatch_cut_slots,
+    publish_curve,
     publish_link_states,
     republish_shifted_offers,
     take_up_limits,
@@ -152,6 +153,7 @@ class Router:
             parts.curtailments.deadline_ns(self._now),
             parts.imbalance.next_deadline_ns(),
             belonging.deadline_ns(parts, self._now),
+            parts.aggregation.deadline_ns(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -314,6 +316,7 @@ class Router:
         parts.imbalance.tick(now, out)
         dispatch_cut_slots(parts, now, out)
         republish_shifted_offers(parts, now)
+        publish_curve(parts, now)
         take_up_limits(parts)
         publish_link_states(parts)
         parts.routing.due(now, out)

@@ -240,7 +240,7 @@ class CommitPath:
 
     def expire(self, record: Reservation, now: Now, out: Outbox) -> None:
         """The hold time is over here; each node judges its own clock."""
-        if record.state is ReservationState.HOLDING and record.toward_origin is not None:
+        if record.state is ReservationState.HOLDING:
             expired = ReservationEvent.EXPIRE
             self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out, event=expired)
             return

@@ -75,6 +75,7 @@ class HoldPath:
         self._grants = grants
         self._labels = labels
         self._admission = admission
+        self.decide = grants.decide  # where this node is the origin; a border asks inside first
         self._quotas = quotas
 
     def start(
@@ -231,7 +232,7 @@ class HoldPath:
             code = next((item.reason for item in record.refused.values()), ErrorCode.ZERO_ENERGY)
             self._hop.refuse_near(record, code, now, out)
         elif record.toward_origin is None:
-            self._grants.decide(record, now, out)
+            self.decide(record, now, out)
         else:
             self._ask_onward(record, hold_ms - self._hop.config.timers.hold_step_ms, now, out)
 

@@ -76,6 +76,7 @@ class PublishOffer:
     carbon_mg_per_kwh: int
     is_default: bool
     lifetime_s: int
+    to_other_domains: bool = False  # told to neighbours of other domains only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

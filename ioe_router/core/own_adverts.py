@@ -7,6 +7,7 @@ from ioe_router.core.evidence import Evidence
 from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.offers import OFFER_SLOTS_MAX
 from ioe_router.model.clock import Now
+from ioe_router.model.discovery import Role
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import UsageError
 from ioe_router.model.routing import Direction, Offer, OfferWithdrawal
@@ -24,6 +25,7 @@ class OwnAdverts:
         self._epoch = 0
         self._seq = 0
         self._offers: dict[int, Sealed[Offer]] = {}
+        self._abroad: set[int] = set()  # numbers of offers for other domains only
 
     def start(self, epoch: int) -> None:
         """Set the epoch; the sequence begins anew."""
@@ -32,6 +34,7 @@ class OwnAdverts:
     def publish(self, stated: PublishOffer, now: Now) -> Sealed[Offer]:
         """Sign the next version of an offer. UsageError for terms that no neighbour would take."""
         self._check(stated)
+        (self._abroad.add if stated.to_other_domains else self._abroad.discard)(stated.offer_no)
         self._seq += 1
         expires_utc_s = min(now.utc_s + stated.lifetime_s, self._evidence.own_key.body.expires_utc_s)
         body = Offer(
@@ -102,6 +105,10 @@ class OwnAdverts:
     def get(self, offer_no: int) -> Sealed[Offer] | None:
         """The latest version of an own offer."""
         return self._offers.get(offer_no)
+
+    def is_for(self, offer_no: int, role: Role) -> bool:
+        """Whether an own offer is meant for neighbours of this role."""
+        return role is not Role.SIBLING or offer_no not in self._abroad
 
     def all(self) -> tuple[Sealed[Offer], ...]:
         """All own offers."""

@@ -14,7 +14,9 @@ from typing import Protocol, TypeVar
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.admission import Admission
+from ioe_router.core.aggregation import Aggregation
 from ioe_router.core.commit_path import CommitPath
+from ioe_router.core.cover import CoverDesk
 from ioe_router.core.curtailment import Curtailments
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.evidence import Evidence, Prerequisites
@@ -127,6 +129,18 @@ class Parts:
             self.desk,
             self.replacements,
         )
+        domains = self.evidence.domains
+        self.aggregation = Aggregation(config, domains, self.routing, self.market, self.own_offers)
+        self.cover = CoverDesk(
+            config,
+            sealer,
+            entropy,
+            self.aggregation,
+            self.market,
+            self.reservations,
+            self.own_offers,
+            self.replace_desk,
+        )
         origin = OwnOriginDesk(config.parameters, self.own_offers)
         hop = ReservationHop(
             config,
@@ -136,7 +150,7 @@ class Parts:
             self.reservations,
             origin,
             self.replacements,
-            self.replace_desk.answered,
+            self.cover.answered,
         )
         self.grants = GrantPath(hop)
         quotas = Quotas(config, self.reservations)
@@ -144,10 +158,11 @@ class Parts:
         preemption = Preemption(config.parameters, self.reservations, self.curtailments)
         admission = Admission(hop.legs, quotas, preemption)
         self.holds = HoldPath(hop, self.grants, self.market, admission, quotas)
-        self.commits = CommitPath(hop, self.grants, self.replace_desk)
+        self.commits = CommitPath(hop, self.grants, self.cover)
         self.releases = ReleasePath(hop, self.commits)
         self.desk.connect(self.holds, self.commits, self.releases)
         self.replace_desk.connect(self.holds, self.commits, self.releases)
+        self.cover.connect(self.holds, self.commits, self.releases)
 
     def _route_to(self, party: NodeId) -> Hop | None:
         """The best way to the balance party: any path that leads there."""

@@ -182,6 +182,9 @@ class PathChecker:
             raise PeerError(
                 ErrorCode.POLICY, f"a path for customers only comes from a {role.name.lower()}: it has leaked"
             )
+        domains = self._evidence.domains
+        if role is not Role.SIBLING and any(domains.member(node) is not None for node in path.nodes):
+            raise PeerError(ErrorCode.LOOP, "the path comes back into this node's domain")
         if role in (Role.PROVIDER, Role.PEER) and not path.only_to_customers:
             raise PeerError(
                 ErrorCode.POLICY, f"a {role.name.lower()} has told a path without the mark for customers only"

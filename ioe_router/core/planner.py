@@ -142,6 +142,10 @@ class Plan:
             return paid <= limit and delivered_price(candidate, energy_j, self._hints, paid) <= limit
         return paid >= limit and delivered_price(candidate, energy_j, self._hints, paid) >= limit
 
+    def delivered(self, candidate: Candidate, energy_j: int) -> int:
+        """What energy of a candidate would cost at the own port (bring, for DEMAND), before the floor."""
+        return delivered_price(candidate, energy_j, self._hints, candidate.ask_micro_per_kwh)
+
     def search(self, need_j: int) -> tuple[Allocation, ...]:
         """Allocate up to `need_j`; candidates whose ask alone is beyond their limit are left out."""
         step = min(need_j, max(need_j // STEPS, STEP_MIN_J))

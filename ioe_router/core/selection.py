@@ -75,7 +75,11 @@ class Selection:
         to = self._neighbors[neighbor]
         ranks: dict[NodeId, int | None] = {self._config.node: 0}
         found: list[Candidate] = []
-        own = tuple(o for o in self._own.all() if o.body.direction is direction)
+        own = tuple(
+            o
+            for o in self._own.all()
+            if o.body.direction is direction and self._own.is_for(o.body.offer_no, to.role)
+        )
         for offer in (*own, *self._offers.alive(direction)):
             origin = offer.body.origin
             key = key_of(offer.body)

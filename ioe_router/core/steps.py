@@ -56,6 +56,7 @@ def _forget(parts: Parts, slot: Slot, now: Now, out: Outbox) -> None:
         port.calendar.forget_before(slot)
     parts.own_offers.forget_before(slot)
     parts.desk.forget_before(slot)
+    parts.cover.forget_before(slot)
     parts.supply.forget_before(slot)
     parts.sweeps.forget_before(slot)
     parts.settlement.forget_before(slot)

@@ -47,6 +47,14 @@ def _has_shifted(parts: Parts, offer: OwnOffer, slot: Slot, now: Now) -> bool:
     return free_j * 2 <= told_j or free_j > 2 * told_j
 
 
+def publish_curve(parts: Parts, now: Now) -> None:
+    """Offer the domain's supply to other domains anew, as far as there is room among the own offers."""
+    for stated in parts.aggregation.due(now):
+        visible = {one.stated.offer_no for one in parts.own_offers.all() if one.visible}
+        if stated.offer_no in visible or len(visible) < parts.config.limits.offers_per_origin:
+            publish(parts, stated, now)
+
+
 def dispatch_cut_slots(parts: Parts, now: Now, out: Outbox) -> None:
     """Set-points that are out already follow what was cut since."""
     for slot in parts.curtailments.changed_slots():

@@ -30,7 +30,7 @@ from ioe_router.adapters.peer_server import split_address
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.announcing import check_pairing
-from ioe_router.daemon.domain import domain_config, refuse_misfit
+from ioe_router.daemon.domain import aggregation_config, domain_config, refuse_misfit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.peer_files import PeerFile, read_peers
 from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
@@ -261,6 +261,7 @@ def router_config(plan: Plan, now: Now) -> RouterConfig:
         timers=settings.timers,
         limits=settings.limits,
         budgets=settings.budgets,
+        aggregation=aggregation_config(settings.aggregation),
         domain=domain_config(settings.domain, plan.folder, plan.parameters.network_id, now),
     )
     refuse_misfit(config)

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 from ioe_router.adapters.domain_files import read_certificate, read_trust, usable_certificate, usable_trust
 from ioe_router.codec.root_signing import RootOpener, missing
-from ioe_router.config import DomainConfig, RouterConfig
+from ioe_router.config import AggregationConfig, DomainConfig, RouterConfig
+from ioe_router.core.aggregation import check_aggregation
 from ioe_router.core.domains import Domains
 from ioe_router.core.inputs import BringDomain, Input
 from ioe_router.daemon.errors import ConfigRefused
 from ioe_router.daemon.reporting import Log
-from ioe_router.daemon.settings import DomainSection
+from ioe_router.daemon.settings import AggregationSection, DomainSection
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import UsageError
@@ -55,10 +58,16 @@ def domain_config(
     )
 
 
+def aggregation_config(section: AggregationSection | None) -> AggregationConfig | None:
+    """What the router is told of aggregation."""
+    return None if section is None else AggregationConfig(**msgspec.structs.asdict(section))
+
+
 def refuse_misfit(config: RouterConfig) -> None:
     """ConfigRefused when the domain does not fit the rest: roles, party, duties."""
     try:
         Domains(config).load(RootOpener(config.parameters.network_id))
+        check_aggregation(config)
     except UsageError as error:
         raise ConfigRefused(str(error)) from error
 

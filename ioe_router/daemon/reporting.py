@@ -46,7 +46,7 @@ _REMEDIES: Final = {
     ErrorCode.IDENTITY_MISMATCH: "the neighbour is not who it says; compare its node.pub",
     ErrorCode.KEY_EXPIRED: "an operational key has expired; its node must renew it",
     ErrorCode.STALE: "a node was started from an old copy; set its clock and put its newest store back",
-    ErrorCode.NOT_A_MEMBER: "the node is no member of its domain, or not for this; let its operators admit it",
+    ErrorCode.NOT_A_MEMBER: "the node is no member of its domain, or not for this; its operators admit it",
     ErrorCode.DOMAIN_MISMATCH: "the [domain] tables or the roles of the two ends differ; agree on them",
     ErrorCode.TRUST_STALE: "the trust list has run out; let the domain's operators run 'ioe domain renew'",
     ErrorCode.UNKNOWN_LINK: "the two ends hold different attestations of the link; exchange the file again",

@@ -117,6 +117,15 @@ class DomainSection(Section, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
 
 
+class AggregationSection(Section, frozen=True, kw_only=True):
+    """[aggregation]: what a border offers of its domain to other domains."""
+
+    share_ppm: _Ppm
+    steps: Annotated[int, msgspec.Meta(ge=1, le=8)] = 4
+    margin_micro_per_kwh: Unsigned = 0
+    horizon_slots: Annotated[int, msgspec.Meta(ge=1, le=96)] = 8
+
+
 class OfferSection(Section, frozen=True, kw_only=True):
     """[[agent.offer]]: energy offered in every slot."""
 
@@ -155,6 +164,7 @@ class Settings(Section, frozen=True, kw_only=True):
     connection: ConnectionSection
     balance: BalanceSection = BalanceSection()
     domain: DomainSection | None = None
+    aggregation: AggregationSection | None = None
     neighbor: tuple[NeighborSection, ...] = ()
     pairing: PairingSection = PairingSection()
     agent: AgentSection = AgentSection()

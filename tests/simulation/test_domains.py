@@ -204,16 +204,17 @@ def test_a_leak_is_refused_by_its_mark(role: Role) -> None:
 def test_a_provider_or_peer_has_to_mark_what_it_tells() -> None:
     """A path from a peer without the mark for customers only is refused: nobody could see the leak later."""
     two = Two()
-    sim = chain(two, two.configure(transit=Transit.PAID))
-    own = [
+    sim = chain(two, two.configure(b1_is=Role.PROVIDER))
+    told = [
         envelope
         for sender, receiver, envelope in sim.wire.passed
-        if (sender, receiver, envelope.type) == ("a1", "a2", ObjectType.PATH_ADVERT)
+        if (sender, receiver, envelope.type) == ("a2", "b1", ObjectType.PATH_ADVERT)
     ]
-    assert own
-    sim.router("a2").inspect().routing._checker._roles[sim.node("a1")] = Role.PEER
-    sim.wire.inject("a1", "a2", *own)
-    assert {event.code for event in sim.events("a2", PeerFault)} == {ErrorCode.POLICY}
+    assert told
+    assert not sim.events("b1", PeerFault)
+    sim.router("b1").inspect().routing._checker._roles[sim.node("a2")] = Role.PEER
+    sim.wire.inject("a2", "b1", *told)
+    assert {event.code for event in sim.events("b1", PeerFault)} == {ErrorCode.POLICY}
 
 
 # ------------------------------------------------------------------ who is let in
