@@ -23,10 +23,11 @@ import grpc
 from cryptography import x509
 
 from ioe_router.adapters.certificates import Leaf
+from ioe_router.adapters.channel_options import channel_options
 from ioe_router.adapters.peer_server import ACCEPTED, METHOD, SERVICE, split_address
 from ioe_router.adapters.peer_stream import Ended, of_status
 from ioe_router.adapters.peer_table import PeerTable
-from ioe_router.adapters.tls import channel_credentials, channel_options
+from ioe_router.adapters.tls import channel_credentials
 from ioe_router.adapters.tls_failure import Dial, explain_tls_failure
 from ioe_router.model.clock import MS_PER_S
 from ioe_router.model.errors import ErrorCode
@@ -121,7 +122,7 @@ class Dialler:
             await asyncio.sleep(self._patience.grace_ms / MS_PER_S)
         while not (self._table.closing or self._table.is_removed(self._neighbor)):
             await self._table.wait_until_free(self._neighbor)
-            await asyncio.sleep(self._pause_s())
+            await asyncio.sleep(max(self._pause_s(), self._table.barred_s(self._neighbor)))
             if self._wanted():
                 await self._attempt()
 

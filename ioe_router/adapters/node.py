@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ioe_router.adapters.certificates import LEAF_LIFETIME_S, Leaf
+from ioe_router.adapters.channel_options import dead_after_ms
 from ioe_router.adapters.clock import Clock
 from ioe_router.adapters.dialler import Dialler, Peer, Transport, Trouble
 from ioe_router.adapters.journal import Journal, MemoryJournal
@@ -35,7 +36,6 @@ from ioe_router.adapters.runner import (
     apply_nothing,
     keep_silent,
 )
-from ioe_router.adapters.tls import dead_after_ms
 from ioe_router.core.inputs import Input, Shutdown, Started
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId

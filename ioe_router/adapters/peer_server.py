@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,9 +17,11 @@ import grpc
 from cryptography import x509
 
 from ioe_router.adapters.certificates import Caller, Leaf
+from ioe_router.adapters.channel_options import server_options
+from ioe_router.adapters.openings import Openings
 from ioe_router.adapters.peer_stream import Ended
 from ioe_router.adapters.peer_table import PeerTable
-from ioe_router.adapters.tls import ServerIdentity, identify_client, server_options
+from ioe_router.adapters.tls import ServerIdentity, first_of, identify_client
 from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import NodeId
 
@@ -59,11 +62,12 @@ class PeerServer:
         self._listen = listen
         self._keepalive_ms = keepalive_ms
         self._wall_utc_s = wall_utc_s
+        self._openings = Openings()
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
         """Bind, serve, and return the port. UsageError when the address cannot be bound."""
-        server = grpc.aio.server(options=server_options(self._keepalive_ms))
+        server = grpc.aio.server(options=server_options(self._keepalive_ms, len(self.identity.pinned)))
         session: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._session)
         known = grpc.method_handlers_generic_handler(SERVICE, {METHOD: session})
         server.add_generic_rpc_handlers((known, _Unknown(self)))
@@ -82,8 +86,14 @@ class PeerServer:
             self._server = None
 
     async def _session(self, _requests: object, context: Context) -> None:
-        caller = identify_client(context.auth_context(), self.identity.pinned, self._wall_utc_s())
-        if isinstance(caller, str):
+        auth, now_ns = context.auth_context(), time.monotonic_ns()
+        if not self._openings.allows(first_of(auth, "x509_pem_cert"), now_ns):
+            await self._refuse_opening(context)
+            return
+        caller = identify_client(auth, self.identity.pinned, self._wall_utc_s())
+        if not isinstance(caller, str) and not self._openings.allows(caller.node, now_ns):
+            await self._refuse_opening(context)
+        elif isinstance(caller, str):
             self._table.refused[ErrorCode.NOT_A_NEIGHBOR] += 1
             await _refuse(context, Ended(ErrorCode.NOT_A_NEIGHBOR, caller))
         elif (refusal := self._table.refusal(caller.node)) is not None:
@@ -91,6 +101,10 @@ class PeerServer:
         else:
             self.streams_accepted += 1
             await self._serve(caller, context)
+
+    async def _refuse_opening(self, context: Context) -> None:
+        self._table.refused[ErrorCode.LIMIT_REACHED] += 1
+        await _refuse(context, Ended(ErrorCode.LIMIT_REACHED, "streams are opened too often; wait a minute"))
 
     async def _serve(self, caller: Caller, context: Context) -> None:
         wire, key = _ServerWire(context), caller.operational_key

@@ -3,7 +3,7 @@
 Frames cross this module as the bytes they are: nothing is parsed here, so what
 the core signed is what travels, and what travels is what the core verifies.
 
-The queue to the writer is bounded in frames and bytes.  A neighbour that does
+The queue to the writer is bounded in frames, bytes and time.  A neighbour that does
 not read is given up with LIMIT_REACHED instead of being waited for or having
 frames left out: after the next handshake the core repeats everything anyway.
 Reading waits while the router is behind, which in the end stops the sender.
@@ -29,6 +29,7 @@ from ioe_router.model.ids import NodeId
 
 QUEUE_FRAMES_MAX: Final = 1_024
 QUEUE_BYTES_MAX: Final = 16 * 1_048_576
+STALL_S: Final = 30.0  # how long one frame may wait for a neighbour to read it
 _PARTING_S: Final = 2.0  # how long the peer gets to end a stream that we have ended
 
 
@@ -39,8 +40,8 @@ class Inbox(Protocol):
         """Queue an input."""
         ...
 
-    async def room(self) -> None:
-        """Return once the queue has room for more."""
+    async def room(self, neighbor: NodeId) -> None:
+        """Return once there is room for more from a neighbour."""
         ...
 
 
@@ -97,6 +98,7 @@ class PeerStream:
     _queue: deque[bytes] = field(default_factory=deque)
     _queued_bytes: int = 0
     _writing: bool = False
+    _writing_since_s: float = 0.0
     _closing: bool = False
     _ended: Ended | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,8 +113,10 @@ class PeerStream:
         """Queue a frame; a full queue drops the session. Frames after the end are lost, as on a cut wire."""
         if self._closing or self._ended is not None:
             return
+        stalled = self._writing and asyncio.get_running_loop().time() - self._writing_since_s > STALL_S
         if (
-            len(self._queue) >= self.queue_frames_max
+            stalled
+            or len(self._queue) >= self.queue_frames_max
             or self._queued_bytes + len(frame) > self.queue_bytes_max
         ):
             self.drop(ErrorCode.LIMIT_REACHED, "the neighbour does not read what it is sent")
@@ -170,14 +174,14 @@ class PeerStream:
                 traffic.frames_received += 1
                 traffic.bytes_received += len(frame)
             self.inbox.submit(FrameReceived(neighbor=self.neighbor, frame=frame))
-            await self.inbox.room()
+            await self.inbox.room(self.neighbor)
 
     async def _write_all(self) -> None:
         while True:
             while self._queue:
                 frame = self._queue.popleft()
                 self._queued_bytes -= len(frame)
-                self._writing = True
+                self._writing, self._writing_since_s = True, asyncio.get_running_loop().time()
                 try:
                     await self.wire.write(frame)
                 finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from math import ceil
 from typing import Final, Protocol
 
 from ioe_router.adapters.peer_stream import Ended, Inbox, PeerStream, Traffic, Wire
@@ -14,6 +15,7 @@ from ioe_router.model.bech32m import node_short
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
 
+BARRED_S: Final = 60.0  # how long a neighbour stays out whose session the router has closed for a limit
 _REMOVED: Final = "the operator has removed this neighbour; pair again to be let in"
 
 
@@ -41,6 +43,7 @@ class PeerTable:
         self.totals = {neighbor: Traffic() for neighbor in neighbors}
         self._inbox = inbox
         self._streams: dict[NodeId, PeerStream] = {}
+        self._barred_until_s: dict[NodeId, float] = {}
         self._removed: set[NodeId] = set()
         self._free = {neighbor: asyncio.Event() for neighbor in self.totals}
         for event in self._free.values():
@@ -65,12 +68,20 @@ class PeerTable:
         """Return once no stream to the neighbour stands."""
         await self._free[neighbor].wait()
 
+    def barred_s(self, neighbor: NodeId) -> float:
+        """For how many seconds more a neighbour stays out, 0 for one that may come."""
+        until_s = self._barred_until_s.get(neighbor, 0.0)
+        return max(0.0, until_s - asyncio.get_running_loop().time())
+
     def refusal(self, neighbor: NodeId) -> Ended | None:
         """Why an incoming stream of the neighbour may not stand, or None when it may."""
         if self.closing:
             return self._refuse(ErrorCode.SHUTTING_DOWN, "this node is shutting down; dial again later")
         if self.is_removed(neighbor):
             return self._refuse(ErrorCode.NOT_A_NEIGHBOR, _REMOVED)
+        if barred_s := self.barred_s(neighbor):
+            reason = f"closed for sending too much that is refused; come back in {ceil(barred_s)} s"
+            return self._refuse(ErrorCode.LIMIT_REACHED, reason)
         dialler = self.diallers.get(neighbor)
         is_out = dialler is not None and dialler.opening
         code = refusal(self.node, neighbor, stands=self.is_live(neighbor), dial_is_out=is_out)
@@ -120,6 +131,8 @@ class PeerTable:
 
     def close(self, neighbor: NodeId, code: ErrorCode, reason: str) -> None:
         """End the neighbour's stream after what is queued has gone out."""
+        if code is ErrorCode.LIMIT_REACHED:
+            self._barred_until_s[neighbor] = asyncio.get_running_loop().time() + BARRED_S
         stream = self._streams.get(neighbor)
         if stream is not None:
             stream.close(code, reason)

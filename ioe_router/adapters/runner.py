@@ -4,10 +4,10 @@
                                ^                                            |
                                +------ inputs of the agent <----- events ---+
 
-The contract with the router: everything queued is handled in one call;
-effects are carried out in their order; nothing behind a Persist happens before
-its record is durable, one barrier serving the whole batch; inputs of one
-session arrive in order, and `now` never goes back.
+The contract with the router: each turn of the queue (`inbox.py`) is handled in
+one call; effects are carried out in their order; nothing behind a Persist
+happens before its record is durable, one barrier serving the whole batch; inputs
+of one session arrive in order, and `now` never goes back.
 
 What the router raises is a defect of ours and ends the runner; what a
 neighbour does never raises.
@@ -18,9 +18,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from ioe_router.adapters.clock import Alarm, Clock
+from ioe_router.adapters.inbox import Inbox
 from ioe_router.adapters.journal import Journal
 from ioe_router.core.effects import ApplySchedule, CloseSession, Effect, Emit, Persist, SendFrame
 from ioe_router.core.events import Event
@@ -28,8 +29,6 @@ from ioe_router.core.inputs import DeadlineReached, Input
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
-
-BACKLOG_MAX: Final = 4_096  # queued inputs above which streams are no longer read
 
 EventSink = Callable[[Event, Now], Iterable[Input]]
 ScheduleSink = Callable[[ApplySchedule], None]
@@ -44,6 +43,10 @@ class RouterCore(Protocol):
 
     def next_deadline_ns(self) -> int | None:
         """When the router wants to be called next, monotonic; None for never."""
+        ...
+
+    def ready_at_ns(self, neighbor: NodeId) -> int:
+        """Until when no more frames of a neighbour should be handed over, monotonic."""
         ...
 
 
@@ -122,9 +125,8 @@ class Runner:
         self._on_event = on_event
         self._apply = apply
         self._pace: Pace = pace or OwnPace()
-        self._queue: list[Input] = []
+        self._inbox = Inbox(router.ready_at_ns)
         self._wake = asyncio.Event()
-        self._drained = asyncio.Event()
         self._busy = False
         self._alarm: Alarm | None = None
         self._alarm_ns: int | None = None
@@ -132,24 +134,24 @@ class Runner:
     # ------------------------------------------------------------- in
 
     def submit(self, input_: Input) -> None:
-        """Queue an input; it is handled with everything else that is queued by then."""
-        self._queue.append(input_)
+        """Queue an input; it is handled in its turn."""
+        self._inbox.put(input_)
         self._wake.set()
 
-    async def room(self) -> None:
-        """Return once fewer than BACKLOG_MAX inputs are queued."""
-        while len(self._queue) >= BACKLOG_MAX:
-            self._drained.clear()
-            await self._drained.wait()
+    async def room(self, neighbor: NodeId) -> None:
+        """Return once there is room for more from a neighbour."""
+        await self._inbox.room(neighbor)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is queued and nothing is being handled."""
-        return not self._queue and not self._busy
+        """Whether nothing is being handled or could be; who has used up a budget may still be waiting."""
+        return not self._busy and not self._inbox.has_work(self._clock.now().monotonic_ns)
 
     def next_deadline_ns(self) -> int | None:
-        """When the router wants to be called next, monotonic."""
-        return self._router.next_deadline_ns()
+        """When the router wants to be called next, or somebody need not wait any more, monotonic."""
+        now_ns = self._clock.now().monotonic_ns
+        deadlines = (self._router.next_deadline_ns(), self._inbox.next_ready_ns(now_ns))
+        return min((at for at in deadlines if at is not None), default=None)
 
     # ------------------------------------------------------------- the loop
 
@@ -159,21 +161,22 @@ class Runner:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._queue:
+                if self._inbox.has_work(self._clock.now().monotonic_ns):
                     await self._pace.turn()
-                    await self._handle_queued()
-                if not self._queue:
+                    await self._handle_turn()
+                if self._inbox.has_work(self._clock.now().monotonic_ns):
+                    self._wake.set()
+                else:
                     self._pace.rest()
                 # Let the streams and other nodes of this loop have their turn.
                 await asyncio.sleep(0)
         finally:
             self._disarm()
 
-    async def _handle_queued(self) -> None:
-        batch, self._queue = self._queue, []
-        self._busy = True
-        self._drained.set()
+    async def _handle_turn(self) -> None:
         now = self._clock.now()
+        batch = self._inbox.take(now.monotonic_ns)
+        self._busy = True
         effects = self._router.handle_all(batch, now)
         self.tally.calls += 1
         self.tally.inputs += len(batch)
@@ -222,7 +225,7 @@ class Runner:
 
     def _arm(self, now: Now) -> None:
         """Set the one timer to the router's next deadline; what is due already is queued at once."""
-        deadline_ns = self._router.next_deadline_ns()
+        deadline_ns = self.next_deadline_ns()
         if deadline_ns is not None and deadline_ns <= now.monotonic_ns:
             self._disarm()
             self.submit(DeadlineReached())

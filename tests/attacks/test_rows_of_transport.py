@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from ioe_router.adapters import tls
+from ioe_router.adapters import channel_options
 from ioe_router.adapters.keystore import Identity, Operational
 from ioe_router.adapters.node import Node
 from tests.attacks.attack import Swap, attack, holds
@@ -28,7 +28,7 @@ from tests.unit.adapters.rig import RecordingCore, node_of, sorted_keys, wall
 T = TypeVar("T")
 SESSION = "/ioe.v1.PeerService/Session"
 PINGS = 400
-WHOLE = tls.server_options
+WHOLE = channel_options.server_options
 METADATA = ("grpc.max_metadata_size", "grpc.absolute_max_metadata_size")
 
 
@@ -63,14 +63,18 @@ def test_row_18_a_neighbour_that_speaks_an_older_tls() -> None:
     holds(at_the_port(play) == 0, "no session is served over anything older than TLS 1.3")
 
 
-def _without(*names: str) -> Callable[[int], list[tls.Option]]:
+def _without(*names: str) -> Callable[[int, int], list[channel_options.Option]]:
     """The options of the listening server less some."""
-    return lambda keepalive_ms: [one for one in WHOLE(keepalive_ms) if one[0] not in names]
+    return lambda keepalive_ms, neighbors: [
+        one for one in WHOLE(keepalive_ms, neighbors) if one[0] not in names
+    ]
 
 
 @attack(
     25,
-    without=[Swap("adapters.tls:server_options", _without("grpc.max_concurrent_streams", *METADATA))],
+    without=[
+        Swap("adapters.channel_options:server_options", _without("grpc.max_concurrent_streams", *METADATA))
+    ],
 )
 def test_row_25_streams_and_headers_without_number() -> None:
     """Before anything else the victim says how many streams and how much metadata it bears."""
@@ -80,16 +84,17 @@ def test_row_25_streams_and_headers_without_number() -> None:
             return line.settings()
 
     settings = at_the_port(play)
-    holds(settings.get(MAX_CONCURRENT_STREAMS) == tls.STREAMS_MAX, "64 streams of a connection")
-    holds(settings.get(MAX_HEADER_LIST_SIZE) == tls.METADATA_BYTES_MAX, "8 192 bytes of metadata")
+    holds(settings.get(MAX_CONCURRENT_STREAMS) == channel_options.STREAMS_MAX, "8 streams of a connection")
+    holds(settings.get(MAX_HEADER_LIST_SIZE) == channel_options.METADATA_BYTES_MAX, "8 192 bytes of metadata")
 
 
-def _patient(keepalive_ms: int) -> list[tls.Option]:
+def _patient(keepalive_ms: int, neighbors: int) -> list[channel_options.Option]:
     """A server that never takes a ping amiss."""
-    return [*_without("grpc.http2.max_ping_strikes")(keepalive_ms), ("grpc.http2.max_ping_strikes", 0)]
+    rest = _without("grpc.http2.max_ping_strikes")(keepalive_ms, neighbors)
+    return [*rest, ("grpc.http2.max_ping_strikes", 0)]
 
 
-@attack(25, without=[Swap("adapters.tls:server_options", _patient)])
+@attack(25, without=[Swap("adapters.channel_options:server_options", _patient)])
 def test_row_25_a_flood_of_pings() -> None:
     """Hundreds of pings at once: the victim says GOAWAY and hangs up."""
 

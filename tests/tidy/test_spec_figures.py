@@ -16,7 +16,7 @@ import render_fsm
 import render_spec
 import spec_blocks
 
-from ioe_router.adapters import tls
+from ioe_router.adapters import channel_options, inbox, openings, peer_stream, peer_table
 from ioe_router.codec import bound_rules, bound_tables, bounds, mapping
 from ioe_router.codec.bound_types import Range
 from ioe_router.codec.registry import REGISTRY
@@ -138,7 +138,7 @@ def test_constants_of_the_specification_are_those_of_the_code() -> None:
     """The values that nobody may configure stand in the code as in SPEC.md."""
     assert {row[0]: int(row[1]) for row in _rows("constants")} == {
         "clock tolerance, s": clock.CLOCK_TOLERANCE_S,
-        "dead after, intervals": tls.dead_after_ms(1),
+        "dead after, intervals": channel_options.dead_after_ms(1),
         "connection limit, s": zone.LIMIT_LIFETIME_S,
         "envelope, slots": zone.ENVELOPE_SLOTS,
         "sweep rounds": sweep.ROUNDS,
@@ -148,6 +148,16 @@ def test_constants_of_the_specification_are_those_of_the_code() -> None:
         "rounds per band": trade.ROUNDS,
         "cut at once, ms": curtailment.AT_ONCE_MS,
         "notices": curtailment.NOTICES_MAX,
+        "turn, frames": inbox.TURN_FRAMES,
+        "turn, bytes": inbox.TURN_BYTES,
+        "streams of a connection": channel_options.STREAMS_MAX,
+        "metadata, bytes": channel_options.METADATA_BYTES_MAX,
+        "transport handshake, ms": channel_options.HANDSHAKE_MAX_MS,
+        "ping interval, ms": channel_options.PING_INTERVAL_MIN_MS,
+        "openings, 1/s": openings.OPENINGS.per_s,
+        "openings, burst": openings.OPENINGS.burst,
+        "unread, ms": int(peer_stream.STALL_S * 1000),
+        "barred, ms": int(peer_table.BARRED_S * 1000),
     }
 
 

@@ -56,6 +56,7 @@ class RecordingCore:
     batches: list[int] = field(default_factory=list)
     instants: list[Now] = field(default_factory=list)
     deadline_ns: int | None = None
+    ready_ns: int = 0
     up: set[NodeId] = field(default_factory=set)
 
     def handle_all(self, inputs: Sequence[Input], now: Now) -> tuple[Effect, ...]:
@@ -80,6 +81,10 @@ class RecordingCore:
                 for n in sorted(self.up)
             ]
         return ()
+
+    def ready_at_ns(self, _neighbor: NodeId) -> int:
+        """Nobody has to wait, unless the test says so."""
+        return self.ready_ns
 
     def next_deadline_ns(self) -> int | None:
         """Whatever the test has set."""

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import pytest
 
 from ioe_router.adapters.clock import ScenarioClock, WallClock
+from ioe_router.adapters.inbox import LINE_FRAMES, TURN_FRAMES
 from ioe_router.adapters.journal import MemoryJournal
-from ioe_router.adapters.runner import BACKLOG_MAX, Runner
+from ioe_router.adapters.runner import Runner
 from ioe_router.core.effects import CloseSession, Effect, Emit, Persist, RecordKind, SendFrame
 from ioe_router.core.events import Event, NeighborDown, NeighborUp
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, Shutdown, Started
@@ -222,18 +223,39 @@ async def test_a_deadline_already_past_is_delivered_at_once() -> None:
 
 @pytest.mark.asyncio
 async def test_streams_wait_while_the_router_is_behind() -> None:
-    """`room` holds a reader back at the bound of the queue and lets it go once the queue is handled."""
+    """`room` holds a reader back at the bound of its neighbour's line and lets it go once that is handled."""
     core = RecordingCore()
     runner = Runner(core, clock=WallClock(), journal=MemoryJournal())
-    for _ in range(BACKLOG_MAX):
+    for _ in range(LINE_FRAMES):
         runner.submit(FrameReceived(neighbor=N, frame=b""))
-    reader = asyncio.create_task(runner.room())
+    reader = asyncio.create_task(runner.room(N))
     for _ in range(5):
         await asyncio.sleep(0)
     assert not reader.done()
     async with running(runner):
         await reader
-    assert len(core.inputs) == BACKLOG_MAX
+        await until(lambda: len(core.inputs) == LINE_FRAMES)
+    assert max(core.batches) <= TURN_FRAMES
+
+
+@pytest.mark.asyncio
+async def test_a_neighbour_beyond_its_budget_is_served_when_its_time_has_come() -> None:
+    """Its frames wait until the instant that the router names, and are then handed over."""
+    clock = ScenarioClock(1_000)
+    core = RecordingCore(ready_ns=clock.now().monotonic_ns + 5_000_000_000)
+    runner = Runner(core, clock=clock, journal=MemoryJournal())
+    async with running(runner):
+        runner.submit(FrameReceived(neighbor=N, frame=b"x"))
+        runner.submit(Started(epoch=1))
+        await until(lambda: bool(core.inputs))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert core.inputs == [Started(epoch=1)]
+        assert runner.idle
+        assert runner.next_deadline_ns() == core.ready_ns
+        clock.advance(6_000)
+        await until(lambda: bool(core.frames()))
+    assert core.frames() == [b"x"]
 
 
 def test_scenario_time_goes_forwards_only() -> None:
