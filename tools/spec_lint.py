@@ -3,7 +3,8 @@
 Requirements (spec_requirements.py): every key word stands in a requirement
 with a unique id and one key word. References (spec_references.py): ids named
 in code, tests, proto and docs exist, and quotes still match. Registries
-(spec_registries.py): the tables of SPEC.md equal the enums in proto/.
+(spec_registries.py): the tables of SPEC.md equal the enums in proto/. Attacks
+(spec_attacks.py): section 16 and the tests that play its rows name each other.
 
 Prints one line per finding, `file:line: what to repair`, and exits with 1.
 """
@@ -14,6 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from spec_attacks import check_attacks
 from spec_references import check_references, files_to_scan
 from spec_registries import check_registries
 from spec_requirements import Finding, read_requirements
@@ -45,7 +47,7 @@ def lint(root: Path) -> tuple[str, list[Finding]]:
         findings += reference_findings
     living = sum(not requirement.retired for requirement in requirements.values())
     summary = f"{living} requirements, {registries} registries, {references} references"
-    return summary, sorted(findings + registry_findings)
+    return summary, sorted(findings + registry_findings + check_attacks(spec, SPEC, root))
 
 
 def main(arguments: list[str] | None = None) -> int:
