@@ -6,7 +6,8 @@ from typing import Final
 
 from tests.fuzz.decoders import DECODERS
 from tests.fuzz.door import HANDLE
+from tests.fuzz.pairing import PAIRING
 from tests.fuzz.readers import READERS
 from tests.fuzz.targets import Target
 
-TARGETS: Final[dict[str, Target]] = {one.name: one for one in (HANDLE, *DECODERS, *READERS)}
+TARGETS: Final[dict[str, Target]] = {one.name: one for one in (HANDLE, *DECODERS, *PAIRING, *READERS)}
