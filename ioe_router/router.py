@@ -28,7 +28,7 @@ from ioe_router.codec.sealing import CodecSealer, charge_nobody
 from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core import belonging
-from ioe_router.core.budgets import Accounts, Answer, OverBudget, Signers
+from ioe_router.core.budgets import RETRY_MAX_MS, Accounts, Answer, Signers
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
 from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
@@ -289,9 +289,13 @@ class Router:
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
         elif envelope.type is not ObjectType.FAULT:
             object_id = object_id_of(envelope.signed)
-            wait_ms = error.retry_after_ms if isinstance(error, OverBudget) else 0
             text = clipped_text(error.detail)
-            fault = Fault(code=error.code, object=object_id, text=text, retry_after_ms=wait_ms)
+            fault = Fault(
+                code=error.code,
+                object=object_id,
+                text=text,
+                retry_after_ms=min(error.retry_after_ms, RETRY_MAX_MS),
+            )
             out.send(neighbor, self._sealer.seal(fault).envelope)
 
     def _count(self, event: Event) -> None:

@@ -62,9 +62,9 @@ class OverBudget(PeerError):
     """
 
     def __init__(self, what: str, wait_ns: int, *, own: bool = True) -> None:
-        super().__init__(ErrorCode.LIMIT_REACHED, f"the budget of {what} is used up")
+        wait_ms = min(RETRY_MAX_MS, max(1, -(-wait_ns // NS_PER_MS)))
+        super().__init__(ErrorCode.LIMIT_REACHED, f"the budget of {what} is used up", wait_ms)
         self.own = own
-        self.retry_after_ms = min(RETRY_MAX_MS, max(1, -(-wait_ns // NS_PER_MS)))
 
 
 class Budget:

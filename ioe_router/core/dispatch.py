@@ -115,7 +115,7 @@ def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
         case Keepalive():
             parts.sessions.keepalive(neighbor, sealed, now, out)
         case Fault():
-            pass  # a neighbour's complaint changes nothing here; the router counts it
+            routing.hear_fault(neighbor, sealed.body, now)
         case _:
             _reservation(parts, neighbor, sealed, now, out)
 

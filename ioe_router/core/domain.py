@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
+from ioe_router.core.freshness import check_issued
+from ioe_router.model.clock import Now
 from ioe_router.model.domain import MemberCertificate, MeterCertificate, RootKey, TrustList, domain_id_of
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -105,10 +106,7 @@ class Domain:
                     " ask the domain's operators which of their root keys are lost",
                 )
             return False
-        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(
-                ErrorCode.FROM_FUTURE, "a trust list issued later than the clock tolerance allows"
-            )
+        check_issued(body.issued_utc_s, now)
         self._append(sealed)
         return True
 

@@ -19,8 +19,9 @@ from typing import Any, Protocol, TypeVar
 
 from ioe_router.config import NeighborConfig, RouterConfig
 from ioe_router.core.domain import Domain
+from ioe_router.core.freshness import check_issued
 from ioe_router.model.bech32m import domain_text, node_short
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
+from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Role
 from ioe_router.model.domain import MemberCertificate, MeterCertificate, TrustList
 from ioe_router.model.envelope import Envelope, Sealed
@@ -350,8 +351,7 @@ def _is_newer(known: Sealed[Any], sealed: Sealed[Any]) -> bool:
 
 
 def _check_times(issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
-    if issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-        raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+    check_issued(issued_utc_s, now)
     if expires_utc_s <= now.utc_s:
         raise PeerError(ErrorCode.EXPIRED, "the certificate has expired; 'ioe domain admit' renews it")
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.domains import Domains
+from ioe_router.core.freshness import check_issued
 from ioe_router.core.outbox import Outbox
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
+from ioe_router.model.clock import Now
 from ioe_router.model.discovery import IDENTITY_SERIAL, LinkAttestation, LinkKind, OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -85,8 +86,7 @@ class Evidence:
     def _check_validity(self, network_id: str, issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
         if network_id != self._network_id:
             raise PeerError(ErrorCode.NETWORK_MISMATCH, f"valid in network {network_id!r}, not in this one")
-        if issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        check_issued(issued_utc_s, now)
         if expires_utc_s <= now.utc_s:
             raise PeerError(ErrorCode.EXPIRED, "its validity has ended")
 
@@ -182,7 +182,7 @@ class Prerequisites:
         return self._evidence.domains
 
     def forget(self, neighbor: NodeId) -> None:
-        """The session with a neighbour has ended."""
+        """The session with a neighbour has ended, or what it was sent may have been refused."""
         self._sent.pop(neighbor, None)
 
     def send(

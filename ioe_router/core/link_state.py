@@ -18,11 +18,12 @@ from typing import Final
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.evidence import Evidence, Prerequisites
+from ioe_router.core.freshness import check_issued
 from ioe_router.core.loss import signed
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import rating_va
 from ioe_router.core.rib import AdjRibOut
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, NS_PER_MS, Now
+from ioe_router.model.clock import NS_PER_MS, Now
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
@@ -154,8 +155,7 @@ class LinkStates:
             raise PeerError(ErrorCode.WRONG_SIGNER, "a link state is signed by the keeper of the link")
         if attested.body.access:
             raise PeerError(ErrorCode.POLICY, "the link of a single customer has no link state")
-        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        check_issued(body.issued_utc_s, now)
         beyond = now.utc_s + HORIZON_SLOTS * self._slot_s
         if body.slot_utc_s % self._slot_s or body.slot_utc_s > beyond:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"not a slot of the next {HORIZON_SLOTS}")

@@ -24,11 +24,12 @@ from typing import Final, NoReturn
 from ioe_router.config import RouterConfig
 from ioe_router.core.events import OfferLost
 from ioe_router.core.evidence import Evidence
+from ioe_router.core.freshness import check_issued
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Target
 from ioe_router.core.retention import HeardOffer
 from ioe_router.core.rib import OfferKey
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
+from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ObjectId
@@ -117,8 +118,7 @@ class OfferTable:
         if record is None or record.object_id == sealed.object_id:
             return None
         self._check_origin(body, sealed.signers)
-        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        check_issued(body.issued_utc_s, now)
         version = (body.epoch, body.seq)
         if version == record.version:
             self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope)
@@ -144,8 +144,7 @@ class OfferTable:
 
     def _check_terms(self, body: Offer, now: Now) -> None:
         """Times and sizes. PeerError FROM_FUTURE or OUT_OF_BOUNDS."""
-        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        check_issued(body.issued_utc_s, now)
         if body.expires_utc_s > body.issued_utc_s + self._lifetime_max_s:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"an offer lives for at most {self._lifetime_max_s} s")
         if not 1 <= sum(run.slots for run in body.runs) <= OFFER_SLOTS_MAX:

@@ -34,8 +34,7 @@ class QuotaReached(PeerError):
     """A quota is used up; it is worth asking again after `retry_after_ms`."""
 
     def __init__(self, detail: str, retry_after_ms: int) -> None:
-        super().__init__(ErrorCode.QUOTA, detail)
-        self.retry_after_ms = retry_after_ms
+        super().__init__(ErrorCode.QUOTA, detail, retry_after_ms)
 
 
 class Quotas:

@@ -74,6 +74,12 @@ class PathTeller:
         self.newly.setdefault(told.neighbor, {}).update(dict.fromkeys(fresh))
         self._schedule_renewal(told, now)
 
+    def repeat(self, told: ToldPath, out: Outbox) -> None:
+        """Send a told path once more, as it was signed."""
+        link = self._evidence.own_link(told.neighbor)
+        if link is not None:
+            self._send(told, link, out)
+
     def withdraw(self, told: ToldPath, code: ErrorCode, out: Outbox) -> None:
         """Take a told path back."""
         self._told.remove(told)

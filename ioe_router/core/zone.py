@@ -29,11 +29,12 @@ from itertools import zip_longest
 from typing import Final
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.freshness import check_issued
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
 from ioe_router.core.post import Post, Proven
 from ioe_router.core.sharing import operating_lines
-from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
+from ioe_router.model.clock import Now
 from ioe_router.model.discovery import LinkAttestation, LinkKind
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
@@ -312,8 +313,7 @@ class Zone:
             raise PeerError(ErrorCode.UNEXPECTED, "an operating envelope comes from the RADIAL parent")
         if sealed.signers != (body.root,) or body.root == self._config.node:
             raise PeerError(ErrorCode.WRONG_SIGNER, "an operating envelope is signed by the zone's root")
-        if body.issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-            raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+        check_issued(body.issued_utc_s, now)
         if body.first_slot_utc_s % self._config.parameters.slot_s:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "the first slot is not aligned to the slot length")
         if self._ends_utc_s(body) <= now.utc_s:
@@ -362,8 +362,7 @@ def _due(timer_ns: int | None, now: Now) -> bool:
 
 
 def _check_times(issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
-    if issued_utc_s > now.utc_s + CLOCK_TOLERANCE_S:
-        raise PeerError(ErrorCode.FROM_FUTURE, "issued later than the clock tolerance allows")
+    check_issued(issued_utc_s, now)
     if expires_utc_s <= now.utc_s:
         raise PeerError(ErrorCode.EXPIRED, "its validity has ended")
 

@@ -123,12 +123,16 @@ class Overtaken(IoeError):
 
 
 class PeerError(IoeError):
-    """A neighbour sent something wrong. Caught in the router, counted, answered with `code`."""
+    """A neighbour sent something wrong. Caught in the router, counted, answered with `code`.
 
-    def __init__(self, code: ErrorCode, detail: str) -> None:
+    `retry_after_ms`: when the same object has a chance; 0 when none is known.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str, retry_after_ms: int = 0) -> None:
         super().__init__(f"{code.name}: {detail}")
         self.code = code
         self.detail = detail
+        self.retry_after_ms = retry_after_ms
 
 
 class InvariantViolation(IoeError):

@@ -1,0 +1,75 @@
+"""What a neighbour refuses only for a while is told to it again, and is known there in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ioe_router.core.effects import Effect
+from ioe_router.core.events import PeerFault
+from ioe_router.core.inputs import Input
+from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.discovery import Fault
+from ioe_router.model.errors import ErrorCode
+from ioe_router.model.routing import Direction, PathAdvert
+from ioe_router.router import Router
+from tests.simulation.pair import Cable, Sim, build
+
+
+class Behind(Router):
+    """The clock of this router's host is behind; its timers run as everybody's."""
+
+    __slots__ = ()
+    behind_s = 0
+
+    def handle_all(self, inputs: Sequence[Input], now: Now) -> tuple[Effect, ...]:
+        """Hand on, with the time that this host has."""
+        return super().handle_all(inputs, Now(now.monotonic_ns, now.utc_ms - self.behind_s * MS_PER_S))
+
+
+def prices(sim: Sim, name: str) -> list[int]:
+    """First price of every offer of others that a node knows."""
+    offers = sim.router(name).inspect().routing.offers(Direction.SUPPLY)
+    return [o.body.runs[0].price_micro_per_kwh for o in offers if o.body.origin != sim.node(name)]
+
+
+def late(sim: Sim, behind_s: int) -> None:
+    """Set the clock of b back by so much."""
+    sim.router("b").__class__ = Behind
+    Behind.behind_s = behind_s
+
+
+def test_an_offer_from_the_future_is_known_once_the_clock_is_right() -> None:
+    """Refused with the time when it is worth telling again; told again then, with what it needs."""
+    sim = build(Cable("b", "a"))
+    sim.at(1_200)
+    sim.offer("a", 100_000)
+    sim.wait(2)
+    late(sim, 65)
+    sim.offer("a", 90_000)
+    sim.wait(2)
+    assert prices(sim, "b") == [100_000]
+    (fault,) = sim.heard("b", "a", Fault)
+    assert fault.code is ErrorCode.FROM_FUTURE
+    assert 3_000 <= fault.retry_after_ms <= 5_000
+    late(sim, 0)
+    sim.wait(7)
+    assert prices(sim, "b") == [100_000]
+    sim.wait(2)
+    assert prices(sim, "b") == [90_000]
+    assert len(sim.events("b", PeerFault)) == 1
+
+
+def test_what_is_known_already_is_no_news() -> None:
+    """A neighbour that complains without cause gets the same again, at most every ten seconds."""
+    sim = build(Cable("b", "a"))
+    sim.at(1_200)
+    sim.offer("a", 100_000)
+    sim.wait(2)
+    before = len(sim.heard("a", "b", PathAdvert))
+    for _ in range(15):
+        complaint = Fault(code=ErrorCode.LIMIT_REACHED, object=bytes(32), text="full", retry_after_ms=1)
+        sim.say("b", "a", complaint)
+        sim.wait(1)
+    assert len(sim.heard("a", "b", PathAdvert)) == before + 1
+    assert prices(sim, "b") == [100_000]
+    assert not sim.events("b", PeerFault)
