@@ -124,6 +124,9 @@ class Listener:
             talk = Responder(self.desk, self._card, secrets.token_bytes(ENTROPY_BYTES), self._clock_ns())
             end = await _carry(talk, streams, self._judge, self._clock_ns, talk.greet())
             self._conclude(talk, end, streams.host)
+        except Exception as error:  # of the judge: the person at this box gave up, or cannot go on
+            if self._outcome is not None and not self._outcome.done():
+                self._outcome.set_exception(error)
         finally:
             self.desk.leave()
 

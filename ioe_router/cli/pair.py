@@ -202,15 +202,17 @@ class _Host:
         self._name = name
         self._terms = terms
         self._agree = agree
+        self._unable = ""  # why this box cannot sign a link
         self._identity = self._load_identity(needed=terms is not None)
 
     def _load_identity(self, *, needed: bool) -> Identity | None:
         """The identity key signs links; where it is kept elsewhere, a box can pair but attest none."""
         try:
             return load_identity(self._plan.keys, passphrase=passphrase_of(self._plan))
-        except UsageError:
+        except UsageError as error:
             if needed:
                 raise
+            self._unable = str(error)
             return None
 
     async def _judge(self, card: Card, link: Envelope | None) -> Envelope | None:
@@ -224,7 +226,7 @@ class _Host:
         body = read_link(link, guest, self._plan)
         click.echo(f"{node_short(guest.node)} knows the code and states this link:\n{describe(body)}")
         if self._identity is None:
-            click.echo("the identity key is not on this box, so the link is left out; use 'ioe link'")
+            click.echo(f"the link is left out, because this box cannot sign it: {self._unable}")
             return None
         if not (self._agree or click.confirm("sign this?")):
             return None
@@ -245,5 +247,7 @@ class _Host:
             utc_s=now.utc_s,
         )
         click.echo(f"paired with {node_text(guest.node)}, called {peer.name} here: {_state(peer)}")
+        if link is None and self._terms is not None:
+            click.echo("the other operator did not sign the link; agree on its terms and pair again")
         if peer.has_link:
             click.echo("start this node, or restart it if it runs; the two will then hold a session")

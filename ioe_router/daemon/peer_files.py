@@ -28,6 +28,7 @@ from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_ADDRESS: Final = re.compile(r"^address *=.*\n", re.MULTILINE)
 _ENDINGS: Final = (".toml", ".node.pub", ".attestation")
 
 
@@ -105,17 +106,19 @@ def write_peer(
 
 
 def _text(name: str, node: NodeId, address: str | None, old: PeerFile | None, utc_s: int) -> str:
-    section = old.section if old is not None else None
-    address = address or (section.address if section else None)
+    """The file of a new peer; of a known one what the operator made of it, but for a new address."""
+    if old is not None:
+        kept = (old.folder / f"{name}.toml").read_text(encoding="utf-8")
+        line = f'address = "{address}"\n'
+        return kept if address is None else line + _ADDRESS.sub("", kept)
     when = datetime.fromtimestamp(utc_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
         f"# Paired {when} with {node_text(node)}",
         f'node_pub = "{name}.node.pub"',
         f'attestation = "{name}.attestation"',
         *([f'address = "{address}"'] if address else []),
-        f'role = "{section.role if section else "sibling"}"',
-        *([f'transit = "{section.transit}"'] if section and section.transit else []),
-        f"fee_micro_per_kwh = {section.fee_micro_per_kwh if section else 0}",
+        'role = "sibling"',
+        'transit = "paid"',
     ]
     return "\n".join(lines) + "\n"
 

@@ -220,6 +220,19 @@ async def test_a_refusal_of_one_operator_reaches_both(code: ErrorCode, sentence:
             await listener.outcome()
 
 
+async def test_an_operator_who_gives_up_ends_the_listener() -> None:
+    """When the person at the showing box breaks off, the wait ends, and the other box hears of it."""
+
+    async def give_up(_card: Card, _link: Envelope | None) -> Envelope | None:
+        raise UsageError("interrupted")
+
+    async with _listening(judge=give_up) as listener:
+        with pytest.raises(UsageError, match="connection was cut before both boxes were sure"):
+            await _call(listener)
+        with pytest.raises(UsageError, match="interrupted"):
+            await listener.outcome()
+
+
 async def test_another_program_is_not_a_pairing_port() -> None:
     """A port that speaks something else is named as such, without a traceback."""
 

@@ -55,12 +55,13 @@ def test_pairing_again_keeps_what_the_operator_wrote(tmp_path: Path) -> None:
     own, other = stranger(), stranger()
     _write(tmp_path, other, "east", "192.0.2.1:7443", _link(own, other))
     text = (tmp_path / "east.toml").read_text()
-    edited = text.replace("sibling", "customer").replace("per_kwh = 0", "per_kwh = 7")
+    edited = text.replace("sibling", "customer") + "fee_micro_per_kwh = 7\n"
     (tmp_path / "east.toml").write_text(edited)
-    again = _write(tmp_path, other)
-    assert (again.name, again.has_link) == ("east", True)
-    section = again.section
-    assert (section.role, section.fee_micro_per_kwh, section.address) == ("customer", 7, "192.0.2.1:7443")
+    for address, expected in ((None, "192.0.2.1:7443"), ("192.0.2.9:7443", "192.0.2.9:7443")):
+        again = _write(tmp_path, other, address=address)
+        assert (again.name, again.has_link) == ("east", True)
+        section = again.section
+        assert (section.role, section.fee_micro_per_kwh, section.address) == ("customer", 7, expected)
 
 
 def test_names_are_checked(tmp_path: Path) -> None:
