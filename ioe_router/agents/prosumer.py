@@ -77,9 +77,9 @@ class Prosumer:
         match event:
             case SlotOpening():
                 return self._open(event)
-            case Booked():
+            case Booked() if not event.for_domain:
                 self._note(event)
-            case BookingRestored() if self._is_new(event.booked):
+            case BookingRestored() if self._is_new(event.booked) and not event.booked.for_domain:
                 self._note(event.booked)
             case Unbooked() | UnbookingRestored():
                 return self._unnote(event)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from ioe_router.config import AggregationConfig, RouterConfig
+from ioe_router.core.deal import FIRST_STEP_NO
 from ioe_router.core.domains import Domains
 from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.hop import PRICE_MOST
@@ -28,7 +29,6 @@ from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
 from ioe_router.model.slot import Slot, next_slot, slot_at
 
 REFRESH_MS: Final = 30_000
-FIRST_NUMBER: Final = 1 << 31  # offer numbers of the steps; below are the host's
 LIFETIME_S: Final = 7_200
 
 
@@ -58,7 +58,7 @@ class Aggregation:
     def is_step(self, offer_no: int) -> bool:
         """Whether an own offer is a step of the curve."""
         stated = self._config.aggregation
-        return stated is not None and 0 <= offer_no - FIRST_NUMBER < stated.steps
+        return stated is not None and 0 <= offer_no - FIRST_STEP_NO < stated.steps
 
     def due(self, now: Now) -> tuple[PublishOffer, ...]:
         """The steps that have changed since they were published."""
@@ -117,7 +117,7 @@ class Aggregation:
 
     def _runs(self, step: int, slots: list[Slot], curves: list[tuple[Share, ...]]) -> tuple[OfferRun, ...]:
         """One run per slot; what is promised already is offered on top of what the sources still show."""
-        offer = self._own.get(FIRST_NUMBER + step)
+        offer = self._own.get(FIRST_STEP_NO + step)
         runs = []
         for slot, found in zip(slots, curves, strict=True):
             share = found[step] if step < len(found) else Share(price_micro_per_kwh=0, energy_j=0)
@@ -165,7 +165,7 @@ def _source(candidate: Candidate) -> tuple[bytes, int]:
 
 def _offer(step: int, first_slot: Slot, runs: tuple[OfferRun, ...], lifetime_s: int) -> PublishOffer:
     return PublishOffer(
-        offer_no=FIRST_NUMBER + step,
+        offer_no=FIRST_STEP_NO + step,
         direction=Direction.SUPPLY,
         source=SourceClass.UNSPECIFIED,
         firmness=Firmness.FIRM,

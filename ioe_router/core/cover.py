@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from ioe_router.config import RouterConfig
 from ioe_router.core.aggregation import Aggregation, want_of
 from ioe_router.core.commit_path import CommitPath
-from ioe_router.core.deal import open_now
+from ioe_router.core.deal import COVER_TRADE_NO, open_now
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.hold_path import HoldPath
 from ioe_router.core.market import RibMarket
@@ -122,7 +122,7 @@ class CoverDesk:
             neighbor, fee = self._market.first_hop(allocation.candidate)
             hops = len(allocation.candidate.hops)
             self._holds.start(
-                core, neighbor, fee, Purpose(trade_no=0, own_offer_no=None, hops=hops), now, out
+                core, neighbor, fee, Purpose(trade_no=COVER_TRADE_NO, own_offer_no=None, hops=hops), now, out
             )
 
     def _asked_for_j(self, offer_no: int, slot: Slot) -> int:

@@ -15,6 +15,8 @@ from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.slot import Slot
 
 PRIORITY_MAX = 7
+COVER_TRADE_NO = -1  # of what a border buys to cover what it sells for its domain
+FIRST_STEP_NO = 1 << 31  # offer numbers from here on are what it sells for its domain (SPEC section 7.13)
 
 OfferKey = tuple[NodeId, int]
 Source = tuple[NodeId, int, PathHash]  # origin, offer number, path
@@ -95,6 +97,7 @@ def booked_event(record: Reservation, index: int) -> Booked:
         trade_no=0 if serves is None else serves.trade_no,
         own_offer_no=body.offer_no if serves is None else serves.own_offer_no or 0,
         hops=0 if serves is None else serves.hops,
+        for_domain=body.offer_no >= FIRST_STEP_NO if serves is None else serves.trade_no == COVER_TRADE_NO,
     )
 
 

@@ -112,6 +112,7 @@ class Booked:
     trade_no: int  # the want that it serves, seen from the initiator; else 0
     own_offer_no: int  # the own offer that the energy comes from; 0 for bought energy
     hops: int
+    for_domain: bool = False  # sold for the domain, or bought to cover that: nothing to do with own devices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

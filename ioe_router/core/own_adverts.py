@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.deal import FIRST_STEP_NO
 from ioe_router.core.evidence import Evidence
 from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.offers import OFFER_SLOTS_MAX
@@ -72,6 +73,8 @@ class OwnAdverts:
         lifetime_max_s = self._config.timers.offer_lifetime_max_s
         if not 1 <= stated.lifetime_s <= lifetime_max_s:
             raise UsageError(f"an offer's lifetime is {stated.lifetime_s} s; give 1 to {lifetime_max_s}")
+        if stated.offer_no >= FIRST_STEP_NO and not stated.to_other_domains:
+            raise UsageError(f"offer {stated.offer_no} is for aggregation; number own offers below 2^31")
         limit = self._config.limits.offers_per_origin
         if stated.offer_no not in self._offers and len(self._offers) >= limit:
             raise UsageError(f"{limit} offers are published already; withdraw one or reuse its number")

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from ioe_router.config import AggregationConfig, RouterConfig
-from ioe_router.core.aggregation import FIRST_NUMBER
-from ioe_router.core.events import HoldAnswered, PeerFault
+from ioe_router.core.deal import FIRST_STEP_NO
+from ioe_router.core.events import Booked, HoldAnswered, PeerFault
 from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
@@ -53,7 +53,7 @@ def steps(sim: Sim, name: str) -> list[tuple[int, int]]:
     found = []
     for sealed in sim.router(name).inspect().routing.offers(Direction.SUPPLY):
         body = sealed.body
-        if body.offer_no >= FIRST_NUMBER:
+        if body.offer_no >= FIRST_STEP_NO:
             at = (SLOT - body.first_slot_utc_s) // 900
             runs = [run for run in body.runs for _ in range(run.slots)]
             if at < len(runs) and runs[at].energy_j:
@@ -93,6 +93,11 @@ def test_a_hold_outside_is_held_inside_before_it_is_granted() -> None:
     bought = sim.used_j("a2", "a1")
     sold = sim.used_j("a2", "b1")
     assert bought == sold == KWH_J
+    assert [(event.initiator, event.for_domain) for event in sim.events("a2", Booked)] == [
+        (False, True),
+        (True, True),
+    ]
+    assert not any(event.for_domain for event in sim.events("b2", Booked))
     sim.check_quiet()
 
 
