@@ -15,13 +15,12 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any, Final
 
 from ioe_router.codec import mapping
 from ioe_router.codec.frames import encode_frame
 from ioe_router.codec.registry import REGISTRY, Row
-from ioe_router.codec.signing import Signer, frame_input, signature_input
+from ioe_router.codec.signing import frame_input, signature_input
 from ioe_router.core.effects import CloseSession, Effect, SendFrame
 from ioe_router.core.inputs import DeadlineReached, FrameReceived, Input, SessionDown, SessionUp
 from ioe_router.model.clock import NS_PER_MS, Now
@@ -31,7 +30,7 @@ from ioe_router.model.ids import NodeId
 from ioe_router.router import Router
 from tests.fuzz.choices import Choices
 from tests.fuzz.mutation import mutated_message
-from tests.fuzz.session import NEIGHBORS, Session, copied, recorded
+from tests.fuzz.session import Session, copied, recorded, recorded_at_a_border
 from tests.fuzz.targets import Target, demand, octets
 from tests.simulation.pair import PARAMETERS
 
@@ -51,7 +50,7 @@ class Door:
         moment = session.moments[choices.below(len(session.moments))]
         self.router: Router = copied(moment.router)
         self._now = moment.now
-        self._name = NEIGHBORS[choices.below(len(NEIGHBORS))]
+        self._name = session.neighbors[choices.below(len(session.neighbors))]
         self.calls = 0
 
     def run(self) -> None:
@@ -75,7 +74,7 @@ class Door:
             case 3:
                 self._receive(mutated_message(self._frame([self._object(changed=False)]), self._choices))
             case 4:
-                self._name = NEIGHBORS[self._choices.below(len(NEIGHBORS))]
+                self._name = self._session.neighbors[self._choices.below(len(self._session.neighbors))]
             case _:
                 count = 1 + self._choices.below(OBJECTS_MAX)
                 self._receive(self._frame([self._object(changed=True) for _ in range(count)]))
@@ -154,7 +153,7 @@ class Door:
         if row is None:
             return Envelope(type=kind, signed=signed, signatures=before.signatures)
         data = signature_input(PARAMETERS.network_id, row.message, signed)
-        signers = [_signers(self._session).get(one.key) for one in before.signatures]
+        signers = [self._session.signers.get(one.key) for one in before.signatures]
         own = self._session.ids[self._name].signer
         made = [one or own for one in signers] or [own] * row.signatures_min
         signatures = tuple(Signature(key=one.public_key, signature=one.sign(data)) for one in made)
@@ -179,16 +178,6 @@ class Door:
             session=session, seq=seq, envelopes=tuple(envelopes), signature=signature if session else None
         )
         return mapping.encode(frame)
-
-
-@cache
-def _keys_by_public(names: tuple[tuple[bytes, Signer], ...]) -> dict[bytes, Signer]:
-    return dict(names)
-
-
-def _signers(session: Session) -> dict[bytes, Signer]:
-    """Every key of the recorded network."""
-    return _keys_by_public(tuple((one.signer.public_key, one.signer) for one in session.ids.values()))
 
 
 def _decoded(envelope: Envelope) -> Any:  # noqa: ANN401 - a value of any message
@@ -221,11 +210,22 @@ def run(data: bytes) -> None:
     Door(recorded(), Choices(data)).run()
 
 
+def run_at_a_border(data: bytes) -> None:
+    """One run of the door of a domain's border."""
+    Door(recorded_at_a_border(), Choices(data)).run()
+
+
 def seeds() -> list[bytes]:
     """Each moment and neighbour with steps drawn by a seed."""
+    return _seeds(recorded())
+
+
+def _seeds(session: Session) -> list[bytes]:
     draw = random.Random(1)
-    heads = [(moment, name) for moment in range(len(recorded().moments)) for name in range(len(NEIGHBORS))]
-    return [bytes(head) + draw.randbytes(200) for head in heads for _ in range(4)]
+    heads = [
+        (moment, name) for moment in range(len(session.moments)) for name in range(len(session.neighbors))
+    ]
+    return [bytes(head) + draw.randbytes(200) for head in heads for _ in range(2)]
 
 
 HANDLE: Final = Target(
@@ -236,4 +236,21 @@ HANDLE: Final = Target(
     mutate=octets,
     modules=("router", "core", "codec"),
     share=6,
+)
+
+BORDER: Final = Target(
+    name="handle-border",
+    says="the same at the border of a trust domain, with revocations",
+    run=run_at_a_border,
+    seeds=lambda: _seeds(recorded_at_a_border()),
+    mutate=octets,
+    modules=(
+        "router",
+        "core.domain",
+        "core.domains",
+        "core.belonging",
+        "core.revocations",
+        "core.key_changes",
+    ),
+    share=4,
 )

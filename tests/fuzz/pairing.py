@@ -81,7 +81,7 @@ PAIRING: Final = (
         run=_code,
         seeds=lambda: [_cast()[0].encode(), shown(_cast()[0]).lower().encode(), b"O0O0-O0O0"],
         mutate=texts,
-        modules=("ioe_router.model.pairing_code",),
+        modules=("model.pairing_code",),
     ),
     Target(
         name="pairing-records",
@@ -89,7 +89,7 @@ PAIRING: Final = (
         run=_records,
         seeds=lambda: [_cast()[2], b"\x05\0\0", messages.write_records(None, _LINK, done=True)],
         mutate=octets,
-        modules=("ioe_router.codec.pairing.messages",),
+        modules=("codec.pairing.messages",),
     ),
     Target(
         name="pairing-talk",
@@ -97,6 +97,6 @@ PAIRING: Final = (
         run=_talk,
         seeds=lambda: [b"".join(_cast()[1]), *_cast()[1]],
         mutate=octets,
-        modules=("ioe_router.codec.pairing.conversation", "ioe_router.codec.pairing.messages"),
+        modules=("codec.pairing.conversation", "codec.pairing.messages"),
     ),
 )

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from ioe_router.config import Timers
+from ioe_router.codec.signing import Signer
+from ioe_router.config import Timers, Transit
 from ioe_router.core.effects import Persist
 from ioe_router.core.inputs import CurtailReservation, MeterRead
 from ioe_router.model.clock import Now
@@ -25,6 +26,8 @@ from ioe_router.router import Router
 from ioe_router.sim.keys import SimIdentity
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
+from tests.simulation.test_domains import CHAIN, Two, bring, chain
+from tests.simulation.test_key_changes import revoke
 
 VICTIM: Final = "b"
 NEIGHBORS: Final = ("a", "c", "d")
@@ -49,10 +52,14 @@ class Session:
     """What was recorded."""
 
     ids: dict[str, SimIdentity]
+    victim: str = VICTIM
+    neighbors: tuple[str, ...] = NEIGHBORS
     moments: list[Moment] = field(default_factory=list)
     said: dict[ObjectType, list[Envelope]] = field(default_factory=dict)  # to the victim, each once
     frames: list[bytes] = field(default_factory=list)
     rows: tuple[Persist, ...] = ()  # of the victim's store at its end
+
+    signers: dict[bytes, Signer] = field(default_factory=dict)  # every key that signed something
 
     def node(self, name: str) -> NodeId:
         """Node id of a name."""
@@ -101,12 +108,52 @@ def recorded() -> Session:
     wire.connect(sim.node("a"), victim)
     sim.wait(30)
     keep("an offer is withdrawn, a session resumed")
-    heard = [one for _, there, one in wire.passed if there == VICTIM]
-    for envelope in {(one.type, one.signed): one for one in heard}.values():
+    return _finished(session, sim)
+
+
+def _finished(session: Session, sim: Sim) -> Session:
+    """Everything that the victim has heard, the keys behind it, and what it has made durable."""
+    for one in session.ids.values():
+        session.signers |= {one.signer.public_key: one.signer, one.identity.public_key: one.identity}
+    heard = [said for _, there, said in sim.wire.passed if there == session.victim]
+    for envelope in {(said.type, said.signed): said for said in heard}.values():
         session.said.setdefault(envelope.type, []).append(envelope)
-    session.frames = list(wire.log)
-    session.rows = tuple(wire.nodes[victim].store.values())
+    session.frames = list(sim.wire.log)
+    session.rows = tuple(sim.wire.nodes[sim.node(session.victim)].store.values())
     return session
+
+
+@cache
+def recorded_at_a_border() -> Session:
+    """Another one: the victim is the border of a domain, to another domain; keys are renewed and revoked."""
+    two = Two()
+    sim = chain(two, two.configure(transit=Transit.PAID), connect=False)
+    session = Session(sim.ids, victim="a2", neighbors=("a1", "b1"))
+    session.signers |= {key.public_key: key for realm in two.realms.values() for key in realm.roots}
+
+    def keep(what: str) -> None:
+        session.moments.append(Moment(what, copied(sim.router("a2")), sim.wire.now))
+
+    for one, other in CHAIN:
+        sim.wire.connect(sim.node(one), sim.node(other))
+    sim.at(1_800)
+    keep("sessions stand between members")
+    sim.offer("a1", 100_000)
+    sim.offer("b2", 110_000)
+    sim.wait(60)
+    sim.at(560)
+    sim.want("b2", KWH_J, 300_000)
+    sim.want("a1", KWH_J, 300_000)
+    sim.at(400)
+    keep("offers and reservations cross the border")
+    bring(sim, "a1", two.realms["a"].proceed())
+    revoke(sim, "b2", at="b2")
+    sim.wait(30)
+    keep("a list was followed by another, a key was revoked")
+    bring(sim, "b1", two.realms["b"].remove(sim.node("b2")))
+    sim.wait(30)
+    keep("a member was removed")
+    return _finished(session, sim)
 
 
 def _half_connected(sim: Sim) -> None:
