@@ -36,6 +36,20 @@ from ioe_router.model.ids import NodeId
 _RANDOM: Final = secrets.SystemRandom()
 _REFUSAL_S: Final = 0.5
 
+# Refusals that stand until somebody does something about them.
+_IN_VAIN: Final = frozenset(
+    {
+        ErrorCode.VERSION_MISMATCH,
+        ErrorCode.NETWORK_MISMATCH,
+        ErrorCode.PARAMETER_MISMATCH,
+        ErrorCode.FEATURE_REQUIRED,
+        ErrorCode.IDENTITY_MISMATCH,
+        ErrorCode.CLOCK_UNSYNCED,
+        ErrorCode.KEY_REVOKED,
+        ErrorCode.UNKNOWN_LINK,
+    }
+)
+
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
 
 
@@ -144,8 +158,9 @@ class Dialler:
         call: Call = channel.stream_stream(f"/{SERVICE}/{METHOD}")()
         try:
             if await self._open(channel, call, leaf):
-                await self._table.serve(self._neighbor, _ClientWire(call), dialer=True)
-                self._failures = 1  # the next dial waits a little, whoever ended this one
+                ended = await self._table.serve(self._neighbor, _ClientWire(call), dialer=True)
+                # the next dial waits a little, whoever ended this one, and longer where dialling is in vain
+                self._failures = self._failures + 1 if ended.code in _IN_VAIN else 1
         finally:
             self._channel = None
             call.cancel()

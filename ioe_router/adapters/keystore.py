@@ -34,6 +34,7 @@ from ioe_router.adapters.certificates import (
     public_bytes,
 )
 from ioe_router.adapters.envelope_json import envelope_from_json, envelope_to_json, parse_json_object
+from ioe_router.adapters.external_signer import ExternalSigner, is_external
 from ioe_router.adapters.files import make_directory, read_file, read_private, write_private, write_whole
 from ioe_router.codec.keys import KeyRing, certify
 from ioe_router.codec.sealing import CodecSealer
@@ -47,6 +48,9 @@ from ioe_router.model.ids import NodeId, node_id_of
 
 NODE_FORMAT: Final = "ioe-node-1"
 _MAKE_IDENTITY: Final = "make an identity with 'ioe identity new'"
+_IS_ENCRYPTED: Final = (
+    "it is encrypted; give its passphrase by a file descriptor, a credential, a private file or at a terminal"
+)
 _KEYS_MAX: Final = 8_192
 
 
@@ -102,7 +106,7 @@ def create_identity(directory: Path, *, wall_utc_s: int, passphrase: bytes | Non
     """A new identity on disk. UsageError when the directory holds one already: none is ever overwritten."""
     identity = make_identity(wall_utc_s)
     make_directory(directory)
-    write_private(directory / "identity.pem", _private_pem(identity.key, passphrase))
+    write_private(directory / "identity.pem", private_pem(identity.key, passphrase))
     write_whole(directory / "ca.pem", pem(identity.ca))
     write_whole(directory / "node.pub", node_pub(identity.ca).encode())
     return identity
@@ -111,13 +115,18 @@ def create_identity(directory: Path, *, wall_utc_s: int, passphrase: bytes | Non
 def load_identity(directory: Path, *, passphrase: bytes | None = None) -> Identity:
     """The identity in a directory. UsageError names what is missing, open to others or damaged."""
     path = directory / "identity.pem"
-    key = _load_private(path, read_private(path, _MAKE_IDENTITY), passphrase)
+    key = load_private(path, read_private(path, _MAKE_IDENTITY), passphrase)
     node, ca = load_ca(directory)
     if node_id_of(public_bytes(key)) != node:
         raise UsageError(
             f"{path} and ca.pem beside it belong to different nodes; restore both from one backup"
         )
     return Identity(node=node, key=key, ca=ca)
+
+
+def is_encrypted(directory: Path) -> bool:
+    """Whether the identity key in a directory asks for a passphrase. UsageError when there is none."""
+    return b"ENCRYPTED" in read_private(directory / "identity.pem", _MAKE_IDENTITY).split(b"\n", 1)[0]
 
 
 def load_ca(directory: Path) -> tuple[NodeId, x509.Certificate]:
@@ -156,9 +165,13 @@ def make_operational(
     issued_utc_s: int,
     wall_utc_s: int,
     lifetime_s: int = OPERATIONAL_LIFETIME_S,
+    key: Ed25519PrivateKey | None = None,
 ) -> Operational:
-    """A new operational key in memory; `issued_utc_s` is by the core's clock, in a scenario not wall time."""
-    key = Ed25519PrivateKey.generate()
+    """A new operational key in memory; `issued_utc_s` is by the core's clock, in a scenario not wall time.
+
+    `key` is one that exists already, in an external signer.
+    """
+    key = key or Ed25519PrivateKey.generate()
     body = OperationalKey(
         network_id=network_id,
         identity_key=public_bytes(identity.key),
@@ -180,9 +193,12 @@ def save_operational(directory: Path, operational: Operational) -> None:
     serial = operational.statement.body.serial
     path = directory / f"operational-{serial}.pem"
     path.unlink(missing_ok=True)  # left by a crash before operational.json named it
-    write_private(path, _private_pem(operational.key, None))
+    external = is_external(operational.key)
+    if not external:
+        write_private(path, private_pem(operational.key, None))
     fields = {
         "serial": serial,
+        "external": external,
         "certificate": pem(operational.certificate).decode(),
         "statement": envelope_to_json(operational.statement.envelope),
     }
@@ -192,14 +208,18 @@ def save_operational(directory: Path, operational: Operational) -> None:
             old.unlink()
 
 
-def load_operational(directory: Path, network_id: str, now: Now) -> Operational | None:
-    """The operational key in force, None when none was made. UsageError when it is unusable here."""
+def load_operational(
+    directory: Path, network_id: str, now: Now, external: ExternalSigner | None = None
+) -> Operational | None:
+    """The operational key in force, None when none was made. UsageError when it is unusable here.
+
+    `external` is asked for a key that is not in the directory; SignerLost when it does not hold it.
+    """
     path = directory / "operational.json"
     if not path.exists():
         return None
     fields = parse_json_object(read_file(path, _MAKE_IDENTITY), None, str(path))
-    key_path = directory / f"operational-{fields.get('serial')}.pem"
-    key = _load_private(key_path, read_private(key_path, "renew it with 'ioe identity renew'"), None)
+    key = _key_in_force(directory, path, fields, external)
     node, _ = load_ca(directory)
     ring = KeyRing(network_id=network_id, limit=1)
     codec = CodecSealer(ring=ring, signer=Ed25519Signer(key), node=node, now=now)
@@ -209,24 +229,50 @@ def load_operational(directory: Path, network_id: str, now: Now) -> Operational 
     except (PeerError, ValueError) as error:
         raise UsageError(
             f"{path}: no valid operational key for network {network_id!r} ({error});"
-            " renew it with 'ioe identity renew'"
+            " renew it with 'ioe identity rotate'"
         ) from error
     if statement.body.operational_key != public_bytes(key) or statement.signers != (node,):
-        raise UsageError(f"{path} does not match its key file; renew it with 'ioe identity renew'")
+        raise UsageError(f"{path} does not match its key file; renew it with 'ioe identity rotate'")
     return Operational(node=node, key=key, certificate=certificate, statement=statement)
 
 
+def held_elsewhere(directory: Path) -> bool:
+    """Whether an external signer holds the operational key in force."""
+    path = directory / "operational.json"
+    return path.exists() and bool(parse_json_object(path.read_bytes(), None, str(path)).get("external"))
+
+
+def _key_in_force(
+    directory: Path, path: Path, fields: dict[str, object], external: ExternalSigner | None
+) -> Ed25519PrivateKey:
+    if not fields.get("external"):
+        key_path = directory / f"operational-{fields.get('serial')}.pem"
+        return load_private(key_path, read_private(key_path, "renew it with 'ioe identity rotate'"), None)
+    if external is None:
+        raise UsageError(f"{path} names a key that an external signer holds; configure it as node.signer")
+    envelope = envelope_from_json(fields.get("statement"), str(path))
+    return external.key(envelope.signatures[-1].key if envelope.signatures else b"")
+
+
 def renew_operational(
-    directory: Path, identity: Identity, *, network_id: str, now: Now, wall_utc_s: int, lifetime_s: int
+    directory: Path,
+    identity: Identity,
+    *,
+    network_id: str,
+    now: Now,
+    wall_utc_s: int,
+    lifetime_s: int,
+    key: Ed25519PrivateKey | None = None,
 ) -> Operational:
-    """Make the next operational key and put it in force."""
+    """Make the next operational key, or certify this one, and put it in force."""
     renewed = make_operational(
         identity,
         network_id=network_id,
-        serial=_last_serial(directory) + 1,
+        serial=last_serial(directory) + 1,
         issued_utc_s=now.utc_s,
         wall_utc_s=wall_utc_s,
         lifetime_s=lifetime_s,
+        key=key,
     )
     save_operational(directory, renewed)
     return renewed
@@ -244,12 +290,13 @@ def refuse_expired(operational: Operational, ca: x509.Certificate, now: Now, wal
     body = operational.statement.body
     if wall_utc_s >= expires_utc_s(operational.certificate) or now.utc_s >= body.expires_utc_s:
         expired = f"{operational.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-        raise UsageError(f"the operational key expired on {expired}; renew it with 'ioe identity renew'")
+        raise UsageError(f"the operational key expired on {expired}; renew it with 'ioe identity rotate'")
     if now.utc_s + 60 < body.issued_utc_s:
         raise UsageError("this machine's clock is before the issue of its operational key; set the clock")
 
 
-def _last_serial(directory: Path) -> int:
+def last_serial(directory: Path) -> int:
+    """The serial of the operational key in force, 0 without one."""
     path = directory / "operational.json"
     if not path.exists():
         return 0
@@ -259,18 +306,20 @@ def _last_serial(directory: Path) -> int:
     return serial
 
 
-def _private_pem(key: Ed25519PrivateKey, passphrase: bytes | None) -> bytes:
+def private_pem(key: Ed25519PrivateKey, passphrase: bytes | None) -> bytes:
+    """A private key as PEM, encrypted when there is a passphrase."""
     lock: serialization.KeySerializationEncryption = (
         serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     )
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
 
 
-def _load_private(path: Path, content: bytes, passphrase: bytes | None) -> Ed25519PrivateKey:
+def load_private(path: Path, content: bytes, passphrase: bytes | None) -> Ed25519PrivateKey:
+    """The private key in a PEM file that was read from `path`. UsageError names what is wrong with it."""
     try:
         key = serialization.load_pem_private_key(content, passphrase)
     except TypeError as error:  # how the library tells of a passphrase missing or too much
-        remedy = "no passphrase is needed, leave it out" if passphrase else "give its passphrase"
+        remedy = "no passphrase is needed, leave it out" if passphrase else _IS_ENCRYPTED
         raise UsageError(f"{path}: {remedy}") from error
     except ValueError as error:
         cause = "the passphrase is wrong or the file is damaged" if passphrase else "it is damaged"

@@ -15,8 +15,9 @@ from ioe_router.adapters.attestation import attest as sign_first
 from ioe_router.adapters.attestation import countersign as sign_second
 from ioe_router.adapters.attestation import read_attestation, stated, write_attestation
 from ioe_router.adapters.clock import WallClock
-from ioe_router.adapters.keystore import load_identity, read_node_pub
-from ioe_router.cli.identity import KEYS, NETWORK, PASSPHRASE, first_line
+from ioe_router.adapters.keystore import read_node_pub
+from ioe_router.cli.identity import KEYS, NETWORK
+from ioe_router.cli.secrets import PASSPHRASE, unlock
 from ioe_router.cli.text import instant
 from ioe_router.daemon.link_terms import attestation_of, read_terms
 from ioe_router.model.bech32m import node_text
@@ -46,7 +47,7 @@ def attest(
     """State the link to a neighbour, sign it, and write FILE for the neighbour to countersign."""
     if file.exists():
         raise UsageError(f"{file} exists already; name another file")
-    mine = load_identity(keys, passphrase=first_line(passphrase_file))
+    mine = unlock(keys, passphrase_file)
     (node, _), now = read_node_pub(neighbor), WallClock().now()
     body = attestation_of(
         read_terms(terms), mine=mine.node, neighbor=node, network_id=network, utc_s=now.utc_s
@@ -67,7 +68,7 @@ def countersign(keys: Path, passphrase_file: Path | None, yes: bool, file: Path)
     if half.complete:
         raise UsageError(f"{file} is signed by both ends already; nothing is left to do")
     body = stated(half)
-    mine = load_identity(keys, passphrase=first_line(passphrase_file))
+    mine = unlock(keys, passphrase_file)
     both, _ = sign_second(half, mine)
     click.echo(describe(body))
     if not yes:

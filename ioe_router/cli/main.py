@@ -34,7 +34,11 @@ _LAZY: Final = {
     "config": ("ioe_router.cli.config", "config", "Check a node.toml, or print one to begin with."),
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "domain": ("ioe_router.cli.domain", "domain", "Say who belongs to a trust domain: root keys, members."),
-    "identity": ("ioe_router.cli.identity", "identity", "Make, show and renew a node's keys."),
+    "identity": (
+        "ioe_router.cli.identity",
+        "identity",
+        "Make, show, certify and revoke a node's keys.",
+    ),
     "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
     "pair": ("ioe_router.cli.pair", "pair", "Pair with another box by a short code."),
     "replay": (

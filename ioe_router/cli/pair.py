@@ -23,7 +23,8 @@ from ioe_router.adapters.pairing import Judge, Listener, Result, call
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.cli.link import describe
 from ioe_router.daemon.announcing import keep_announced, refuse_without_extra
-from ioe_router.daemon.assembly import Plan, passphrase_of, read_plan
+from ioe_router.daemon.assembly import Plan, read_plan
+from ioe_router.daemon.key_keeper import Secret
 from ioe_router.daemon.link_terms import LinkTerms, read_terms
 from ioe_router.daemon.pairing import (
     Guest,
@@ -208,7 +209,7 @@ class _Host:
     def _load_identity(self, *, needed: bool) -> Identity | None:
         """The identity key signs links; where it is kept elsewhere, a box can pair but attest none."""
         try:
-            return load_identity(self._plan.keys, passphrase=passphrase_of(self._plan))
+            return load_identity(self._plan.keys, passphrase=Secret(self._plan).read())
         except UsageError as error:
             if needed:
                 raise

@@ -8,11 +8,12 @@ of objects that name none.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from ioe_router.codec import bounds, mapping
 from ioe_router.codec.registry import REGISTRY
-from ioe_router.codec.signing import Signer, key_is_sound, signature_input
+from ioe_router.codec.signing import Signer, key_is_sound, signature_input, verify
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import OperationalKey
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
@@ -44,6 +45,49 @@ def certify(body: OperationalKey, *, identity: Signer, operational: Signer) -> S
         signers=(node_id_of(body.identity_key),),
         envelope=Envelope(type=ObjectType.OPERATIONAL_KEY, signed=signed, signatures=signatures),
     )
+
+
+def certify_half(body: OperationalKey, identity: Signer) -> Envelope:
+    """The object signed by the identity key alone; `prove_possession` completes it. UsageError."""
+    if body.identity_key != identity.public_key:
+        raise UsageError(
+            "the certificate names another identity key than that which signs it; pass the named key"
+        )
+    try:
+        bounds.check(body)
+        refuse_unsound(body)
+    except PeerError as error:
+        raise UsageError(f"cannot certify: {error.detail}") from None
+    signed = mapping.encode(body)
+    signature = identity.sign(_input(body, signed))
+    return Envelope(
+        type=ObjectType.OPERATIONAL_KEY,
+        signed=signed,
+        signatures=(Signature(key=identity.public_key, signature=signature),),
+    )
+
+
+def prove_possession(half: Envelope, operational: Signer) -> Sealed[OperationalKey]:
+    """Add the certified key's signature. PeerError when the object does not hold or is of another key."""
+    body = mapping.decode(OperationalKey, half.signed)
+    bounds.check(body)
+    refuse_unsound(body)
+    data = _input(body, half.signed)
+    if [one.key for one in half.signatures] != [body.identity_key] or not verify(half.signatures[0], data):
+        raise PeerError(ErrorCode.BAD_SIGNATURE, "OperationalKey is not signed by its identity key alone")
+    if body.operational_key != operational.public_key:
+        raise PeerError(ErrorCode.WRONG_SIGNER, "OperationalKey certifies another key")
+    own = Signature(key=operational.public_key, signature=operational.sign(data))
+    return Sealed(
+        object_id=object_id_of(half.signed),
+        body=body,
+        signers=(node_id_of(body.identity_key),),
+        envelope=replace(half, signatures=(*half.signatures, own)),
+    )
+
+
+def _input(body: OperationalKey, signed: bytes) -> bytes:
+    return signature_input(body.network_id, REGISTRY[ObjectType.OPERATIONAL_KEY].message, signed)
 
 
 class KeyRing:

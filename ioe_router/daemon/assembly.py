@@ -7,6 +7,7 @@ key, a node.pub of somebody else, an attestation of another link.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ioe_router.adapters.attestation import AttestationFile, open_attestation, r
 from ioe_router.adapters.certificates import expires_utc_s
 from ioe_router.adapters.clock import WallClock
 from ioe_router.adapters.dialler import Peer
+from ioe_router.adapters.external_signer import ExternalSigner
 from ioe_router.adapters.keystore import (
     Identity,
     Operational,
@@ -27,6 +29,7 @@ from ioe_router.adapters.keystore import (
     renew_operational,
 )
 from ioe_router.adapters.peer_server import split_address
+from ioe_router.adapters.revocation_files import heeded, read_revocation
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.announcing import check_pairing
@@ -37,7 +40,7 @@ from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
 from ioe_router.model.bech32m import node_short, parse_node
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Role
-from ioe_router.model.errors import UsageError
+from ioe_router.model.errors import SignerLost, UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.routing import Direction, SourceClass
@@ -188,16 +191,22 @@ def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], setting
 # ------------------------------------------------------------------ keys
 
 
-def own_key(plan: Plan, now: Now, wall_utc_s: int) -> Operational:
+def own_key(
+    plan: Plan,
+    now: Now,
+    wall_utc_s: int,
+    secret: Callable[[], bytes | None],
+    external: ExternalSigner | None = None,
+) -> Operational:
     """The operational key in force; the first one is made here when the identity key is at hand.
 
     StartRefused when no key can be used.
     """
     network_id = plan.parameters.network_id
     try:
-        held = load_operational(plan.keys, network_id, now)
+        held = load_operational(plan.keys, network_id, now, external)
         if held is None:
-            identity = load_identity(plan.keys, passphrase=passphrase_of(plan))
+            identity = load_identity(plan.keys, passphrase=secret())
             _refuse_bad_clock(identity, wall_utc_s)
             lifetime_s = plan.settings.node.operational_lifetime_s
             held = renew_operational(
@@ -209,9 +218,23 @@ def own_key(plan: Plan, now: Now, wall_utc_s: int) -> Operational:
                 lifetime_s=lifetime_s,
             )
         refuse_expired(held, plan.ca, now, wall_utc_s)
-    except UsageError as error:
+        _refuse_revoked(held, plan)
+    except (UsageError, SignerLost) as error:
         raise StartRefused(str(error)) from error
     return held
+
+
+def _refuse_revoked(held: Operational, plan: Plan) -> None:
+    for path in heeded(plan.keys):
+        body = read_revocation(path).body
+        if (body.node, body.network_id) == (held.node, plan.parameters.network_id):
+            refuse_revoked(held.statement.body.serial <= body.up_to_serial)
+
+
+def refuse_revoked(revoked: bool) -> None:
+    """UsageError when the operational key in use has been revoked."""
+    if revoked:
+        raise UsageError("the operational key is revoked; make another with 'ioe identity rotate'")
 
 
 def is_due(held: Operational, now: Now, wall_utc_s: int) -> bool:
@@ -225,19 +248,6 @@ def _refuse_bad_clock(identity: Identity, wall_utc_s: int) -> None:
     """A key issued by a wrong clock would be refused by everybody else, so none is issued."""
     if wall_utc_s < int(identity.ca.not_valid_before_utc.timestamp()):
         raise StartRefused("this machine's clock shows a time before the identity was made; set the clock")
-
-
-def passphrase_of(plan: Plan) -> bytes | None:
-    """The passphrase in the configured file, None without one. ConfigRefused when it cannot be read."""
-    name = plan.settings.node.passphrase_file
-    if name is None:
-        return None
-    try:
-        return (plan.folder / name).read_bytes().split(b"\n", 1)[0]
-    except OSError as error:
-        raise ConfigRefused(
-            f"node.passphrase_file {name} cannot be read ({error.strerror}); correct its path"
-        ) from error
 
 
 # ------------------------------------------------------------------ router

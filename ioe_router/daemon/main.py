@@ -20,26 +20,32 @@ from pathlib import Path
 from typing import Final
 
 from ioe_router.adapters.dialler import Patience, Transport, Trouble
+from ioe_router.adapters.external_signer import ExternalSigner
 from ioe_router.adapters.keystore import Operational
 from ioe_router.adapters.node import Host, Node, lasting_duplicate, wall_utc_s
 from ioe_router.adapters.recorder import FileSink, RecordedRouter
 from ioe_router.adapters.store import Store
 from ioe_router.config import RouterConfig
-from ioe_router.core.events import Event
+from ioe_router.core.events import Event, KeysRevoked
 from ioe_router.core.inputs import Input
 from ioe_router.daemon.announcing import keep_announced
-from ioe_router.daemon.assembly import Plan, is_due, own_key, read_plan, router_config
+from ioe_router.daemon.assembly import Plan, own_key, read_plan, refuse_revoked, router_config
 from ioe_router.daemon.domain import DomainWatch
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
+from ioe_router.daemon.key_keeper import KeyKeeper, Secret
 from ioe_router.daemon.peer_watch import PeerWatch
 from ioe_router.daemon.reporting import Log
 from ioe_router.daemon.store import open_store
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.clock import Now
-from ioe_router.model.errors import UsageError
+from ioe_router.model.errors import SignerLost, UsageError
 from ioe_router.router import Router
 
+_OWN_REVOKED: Final = (
+    "the operational key of this node has been revoked;"
+    " make another with 'ioe identity rotate' and start it again"
+)
 _STOP_S: Final = 15.0
 
 
@@ -61,6 +67,8 @@ def run(config: Path, record: Path | None = None) -> None:
     daemon = _Daemon(plan, store, record)
     try:
         asyncio.run(daemon.run())
+    except SignerLost as error:
+        raise StartRefused(str(error)) from error
     finally:
         daemon.close()
         store.close()
@@ -76,6 +84,9 @@ class _Daemon:
         self._agent = plan.agent()
         self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
         self._ended: asyncio.Future[None] | None = None
+        command = plan.settings.node.signer
+        self._external = ExternalSigner(command, plan.folder) if command else None
+        self._keeper: KeyKeeper | None = None
         self._tasks: list[asyncio.Task[None]] = []  # beside the node: the watch of peers, announcing
 
     async def run(self) -> None:
@@ -100,9 +111,8 @@ class _Daemon:
     def _node(self) -> tuple[Node, Now]:
         plan, clock = self._plan, self._plan.clock
         now = clock.now()
-        operational = own_key(plan, now, wall_utc_s())
-        if is_due(operational, now, wall_utc_s()):
-            self._log.warn("KeyDue", remedy="run 'ioe identity renew' and start this node again")
+        secret = Secret(plan)
+        operational = own_key(plan, now, wall_utc_s(), secret.read, self._external)
         for peer in plan.unlinked:
             self._log.warn(
                 "PeerWithoutLink",
@@ -111,6 +121,7 @@ class _Daemon:
             )
         router = self._router(router_config(plan, now), operational, now)
         self._take_up(router, now)
+        self._keeper = KeyKeeper(plan, router, operational, self._log, secret, self._external)
         host = Host(
             on_event=self._on_event,
             on_trouble=self._on_trouble,
@@ -125,6 +136,7 @@ class _Daemon:
             clock=clock,
             host=host,
         )
+        self._keeper.node = node
         return node, now
 
     def _router(self, config: RouterConfig, operational: Operational, now: Now) -> Router:
@@ -146,6 +158,8 @@ class _Daemon:
             if rows:
                 router.restore(rows, now)
                 self._log.say("Restored", rows=len(rows))
+            evidence = router.inspect().evidence
+            refuse_revoked(evidence.is_void(evidence.own_key.body.operational_key))
         except UsageError as error:
             raise StartRefused(str(error)) from error
 
@@ -153,9 +167,11 @@ class _Daemon:
         self._log.warn("RecordingEnded", cause=sentence)
 
     def close(self) -> None:
-        """Finish the recording."""
+        """Finish the recording, let the external signer go."""
         if self._recording is not None:
             self._recording.close()
+        if self._external is not None:
+            self._external.close()
 
     async def _start(self, node: Node, health: Health | None, now: Now) -> None:
         try:
@@ -167,6 +183,8 @@ class _Daemon:
             node.submit(command)
         node.dial()
         self._beside(PeerWatch(self._plan, node, self._log).run())
+        if self._keeper is not None:
+            self._beside(self._keeper.run())
         if self._plan.settings.domain is not None:
             section, folder = self._plan.settings.domain, self._plan.folder
             self._beside(DomainWatch(section, folder, node, self._log).run())
@@ -207,6 +225,10 @@ class _Daemon:
 
     def _on_event(self, event: Event, now: Now) -> Iterable[Input]:
         self._log.event(event)
+        if self._keeper is not None:
+            self._keeper.on_event(event)
+        if isinstance(event, KeysRevoked) and event.own:
+            self._end(StartRefused(_OWN_REVOKED))
         return self._agent.on_event(event, now)
 
     def _on_trouble(self, trouble: Trouble) -> None:

@@ -47,7 +47,8 @@ class NodeSection(Section, frozen=True, kw_only=True):
     store: str
     listen: str
     health: str | None = None
-    passphrase_file: str | None = None
+    passphrase: Annotated[str, msgspec.Meta(pattern=r"^(file:.+|fd:[0-9]+|credential:[^/]+)$")] | None = None
+    signer: tuple[str, ...] = ()
     operational_lifetime_s: _Lifetime = 7 * 86_400
     keepalive_ms: _Keepalive = 5_000
     restart_s: _Restart = 0

@@ -122,6 +122,10 @@ class Overtaken(IoeError):
         self.detail = detail
 
 
+class SignerLost(IoeError):
+    """Whoever holds this node's key does not sign any more. Ends the process; nothing half-done leaves it."""
+
+
 class PeerError(IoeError):
     """A neighbour sent something wrong. Caught in the router, counted, answered with `code`.
 

@@ -77,7 +77,7 @@ def offset_to_opening_ms() -> int:
 def make_identity(folder: Path, name: str, network: str) -> None:
     """A folder for a node, with new keys."""
     (folder / name).mkdir()
-    ioe_ok("identity", "new", "--network", network, cwd=folder / name)
+    ioe_ok("identity", "new", "--unencrypted", "--network", network, cwd=folder / name)
 
 
 def attest_link(folder: Path, keeper: str, other: str, network: str, attestation: str) -> None:

@@ -147,13 +147,13 @@ def test_expired_key(tmp_path: Path) -> None:
     done = ioe("run", "--config", str(pair.west), cwd=tmp_path)
     assert done.returncode == 4
     assert "the operational key expired on" in _sentence(done)
-    assert "renew it with 'ioe identity renew'" in _sentence(done)
+    assert "renew it with 'ioe identity rotate'" in _sentence(done)
 
 
 def test_a_renewed_key_leaves_attestations_in_force(tmp_path: Path) -> None:
     """After a renewal of an operational key both configurations are still sound: nothing is attested anew."""
     pair = make_pair(tmp_path)
-    assert ioe("identity", "renew", "--network", "pair", cwd=tmp_path / "west").returncode == 0
+    assert ioe("identity", "rotate", "--network", "pair", cwd=tmp_path / "west").returncode == 0
     for config in (pair.west, pair.east):
         assert ioe("config", "check", str(config), cwd=tmp_path).returncode == 0
 

@@ -37,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def _identities(run: Run, *names: str) -> None:
     for name in names:
-        code, _, err = run("identity", "new", "--keys", name, "--network", "pair")
+        code, _, err = run("identity", "new", "--unencrypted", "--keys", name, "--network", "pair")
         assert code == 0, err
 
 
@@ -50,7 +50,7 @@ def test_identity_new_and_show(run: Run) -> None:
     assert parse_node(text)
     _, pub, _ = run("identity", "show", "--keys", "west", "--pub")
     assert json.loads(pub)["node"] == text
-    code, _, err = run("identity", "new", "--keys", "west", "--network", "pair")
+    code, _, err = run("identity", "new", "--unencrypted", "--keys", "west", "--network", "pair")
     assert code == EXIT_FAILED
     assert (
         err == "error: west/identity.pem exists already; move it away first if it is really to be replaced\n"

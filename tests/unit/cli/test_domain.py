@@ -47,7 +47,7 @@ def founded(run: Run) -> Run:
     for number in (1, 2, 3):
         done(run, "domain", "key", "--root", f"ops{number}")
     for node in ("west", "east"):
-        done(run, "identity", "new", "--keys", node, "--network", NETWORK)
+        done(run, "identity", "new", "--unencrypted", "--keys", node, "--network", NETWORK)
     out = done(run, "domain", "init", "--root", "ops1", "--network", NETWORK, *_others(), "v.trust")
     assert "quorum      2 of 3" in out
     assert "waits for 1 more" in out
@@ -206,6 +206,8 @@ def test_a_root_key_may_be_encrypted(run: Run) -> None:
     """The passphrase is asked for where it is needed and refused where it is wrong."""
     Path("secret").write_text("open sesame\n")
     Path("wrong").write_text("open barley\n")
+    for path in (Path("secret"), Path("wrong")):
+        path.chmod(0o600)
     done(run, "domain", "key", "--root", "ops1", "--passphrase-file", "secret")
     init = ("domain", "init", "--root", "ops1", "--network", NETWORK, "--quorum", "1")
     assert "give its passphrase" in refused(run, *init, "v.trust")
