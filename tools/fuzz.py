@@ -59,26 +59,20 @@ def main() -> int:
 def _fuzz(asked: argparse.Namespace) -> bool:
     """Give slices until the bounds are reached; True when something crashed."""
     until, left = time.monotonic() + asked.minutes * 60, asked.runs or 1 << 60
-    failed, turn = False, len(list(_rows(asked.folder)))
-    names = _in_turn(asked.target)
+    failed, seed = False, 1 + len(list(_rows(asked.folder)))
     while time.monotonic() < until and left > 0:
-        name = names[turn % len(names)]
+        name = asked.target or _least_served(asked.folder)
         seconds = max(1, min(asked.slice, int(until - time.monotonic())))
-        row = _slice(asked, name, seconds, 0 if left >= 1 << 59 else left, seed=turn + 1)
-        left -= row["runs"]
+        row = _slice(asked, name, seconds, 0 if left >= 1 << 59 else left, seed)
+        left, seed = left - row["runs"], seed + 1
         failed = failed or bool(row["crashes"])
-        turn += 1
     return failed
 
 
-def _in_turn(wanted: str | None) -> tuple[str, ...]:
-    """Every target as often as its share says, spread out."""
-    if wanted is not None:
-        return (wanted,)
-    most = max(one.share for one in TARGETS.values())
-    return tuple(
-        name for place in range(most) for name, one in TARGETS.items() if place * one.share % most < one.share
-    )
+def _least_served(folder: Path) -> str:
+    """The target that has had the least time for its share."""
+    totals = _totals(folder)
+    return min(TARGETS, key=lambda name: totals.get(name, {"seconds": 0.0})["seconds"] / TARGETS[name].share)
 
 
 def _slice(asked: argparse.Namespace, name: str, seconds: int, runs: int, seed: int) -> Row:
@@ -196,7 +190,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", choices=sorted(TARGETS), help="only this one")
     parser.add_argument("--minutes", type=float, default=10.0, help="time for all of it")
     parser.add_argument("--runs", type=int, default=0, help="executions of all of it; 0: by time alone")
-    parser.add_argument("--slice", type=int, default=240, help="seconds of one process")
+    parser.add_argument("--slice", type=int, default=120, help="seconds of one process")
     parser.add_argument("--folder", type=Path, default=Path("build/fuzz"))
     parser.add_argument("--report", action="store_true", help="say what was done, and count lines")
     parser.add_argument("--replay", type=Path, help="run the bytes of one crash again")
