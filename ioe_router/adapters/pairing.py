@@ -79,6 +79,7 @@ class Listener:
         self._clock_ns = clock_ns
         self._server: asyncio.Server | None = None
         self._outcome: asyncio.Future[Result] | None = None
+        self._talks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
         """Listen and return the port. UsageError when the address cannot be bound."""
@@ -105,10 +106,16 @@ class Listener:
         """Close the port and every conversation."""
         if self._server is not None:
             self._server.close()
+            for task in self._talks:
+                task.cancel()
+            await asyncio.gather(*self._talks, return_exceptions=True)
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        streams = _Streams(reader, writer)
+        streams, task = _Streams(reader, writer), asyncio.current_task()
+        if task is not None:
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
         try:
             await self._converse(streams)
         finally:
