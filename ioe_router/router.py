@@ -39,13 +39,7 @@ from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import (
-    dispatch_cut_slots,
-    publish_curve,
-    publish_link_states,
-    republish_shifted_offers,
-    take_up_limits,
-)
+from ioe_router.core.upkeep import tell_changes
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
@@ -318,11 +312,7 @@ class Router:
         parts.zone.tick(now, out)
         parts.sweeps.tick(now, out)
         parts.imbalance.tick(now, out)
-        dispatch_cut_slots(parts, now, out)
-        republish_shifted_offers(parts, now)
-        publish_curve(parts, now)
-        take_up_limits(parts)
-        publish_link_states(parts)
+        tell_changes(parts, now, out)
         parts.routing.due(now, out)
         parts.promises.write(now, out)
 

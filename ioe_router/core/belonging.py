@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ioe_router.core.durable import Fields, damaged, envelope_to, to_record
 from ioe_router.core.effects import RecordKind
-from ioe_router.core.events import MembershipEnded, TrustListTaken
+from ioe_router.core.events import MembershipEnded, TrustListOverdue, TrustListTaken
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.session_fsm import SessionState
@@ -67,8 +67,12 @@ def tell_domains(parts: Parts, neighbor: NodeId, link: LinkId, out: Outbox) -> N
 
 
 def due(parts: Parts, now: Now, out: Outbox) -> None:
-    """Let go of those whose certificates have run out."""
-    expel(parts, parts.evidence.domains.due(now), out)
+    """Let go of those whose certificates have run out; tell the host of lists that have."""
+    domains = parts.evidence.domains
+    expel(parts, domains.due(now), out)
+    for ended in domains.overdue(now):
+        stale_utc_s = ended.expires_utc_s + ended.grace_s
+        out.emit(TrustListOverdue(domain=ended.domain, serial=ended.serial, stale_utc_s=stale_utc_s))
 
 
 def deadline_ns(parts: Parts, now: Now) -> int | None:

@@ -47,6 +47,7 @@ URGENT: Final = frozenset(
         ObjectType.CURTAIL_HOP,
         ObjectType.OUTCOME_QUERY,
         ObjectType.OUTCOME,
+        ObjectType.TRUST_LIST,
     }
 )
 # What no honest neighbour sends or passes on: it would have refused it itself.

@@ -67,6 +67,9 @@ class Domains:
     _meters: dict[tuple[NodeId, LinkId], Sealed[MeterCertificate]] = field(default_factory=dict)
     _own_meters: tuple[Sealed[MeterCertificate], ...] = ()
     _next_end_utc_s: int | None = None
+    _overdue: set[tuple[DomainId, int]] = field(
+        default_factory=set
+    )  # lists that have ended, told to the host
 
     # ------------------------------------------------------------- configuration
     def load(self, open_: Open) -> None:
@@ -215,9 +218,18 @@ class Domains:
         self._note_next_end()
         return lost
 
+    def overdue(self, now: Now) -> tuple[TrustList, ...]:
+        """Lists that have ended without a next one, each told once."""
+        found = [one.newest for one in self._domains.values() if one.is_due(now)]
+        fresh = tuple(one for one in found if (one.domain, one.serial) not in self._overdue)
+        self._overdue.update((one.domain, one.serial) for one in fresh)
+        return fresh
+
     def next_end_utc_s(self) -> int | None:
-        """When the next membership ends."""
-        return self._next_end_utc_s
+        """When the next membership or list ends."""
+        lists = [one.newest for one in self._domains.values()]
+        ends = [one.expires_utc_s for one in lists if (one.domain, one.serial) not in self._overdue]
+        return min((*ends, *(() if self._next_end_utc_s is None else (self._next_end_utc_s,))), default=None)
 
     def _note_next_end(self) -> None:
         ends = (one.until_utc_s for standings in self._members.values() for one in standings.values())
@@ -305,6 +317,11 @@ class Domains:
                 f"the domain has not certified node {node_short(root)} to form a grid;"
                 " admit it with 'ioe domain admit --duty grid-forming'",
             )
+
+    def has_party(self, node: NodeId, party: NodeId) -> bool:
+        """Whether a node may settle with this party: no certificate of it here names others only."""
+        known = [one.sealed.body.balance_party for one in self._members.get(node, {}).values()]
+        return not known or party in known
 
     # ------------------------------------------------------------- telling
     def introduction(self) -> tuple[Envelope, ...]:

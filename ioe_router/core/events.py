@@ -279,6 +279,15 @@ class TrustListTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustListOverdue:
+    """The list of a domain has ended and none has followed: from `stale_utc_s` on nothing new is taken up."""
+
+    domain: DomainId
+    serial: int
+    stale_utc_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MembershipEnded:
     """A node was removed from its domain, or its certificate has run out: nothing of it counts any more."""
 
@@ -328,6 +337,7 @@ Event = (
     | Equivocation
     | StoreOutdated
     | TrustListTaken
+    | TrustListOverdue
     | MembershipEnded
     | KeyRenewed
     | KeysRevoked

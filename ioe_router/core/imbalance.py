@@ -52,6 +52,7 @@ class AtOrigin(Enum):
 Hop = tuple[NodeId, PathHash]
 RouteTo = Callable[[NodeId], Hop | None]  # party -> first neighbour and the path's name there
 Forward = Callable[[NodeId, PathHash], Hop | AtOrigin | None]  # (from neighbour, name) -> next hop
+HasParty = Callable[[NodeId, NodeId], bool]  # whether a node may settle with this party
 
 
 class Countersigner(Sealer, Protocol):
@@ -81,9 +82,16 @@ class Imbalance:
     """Imbalance records of this node, of its members if it is a party, and those passing through."""
 
     def __init__(
-        self, config: RouterConfig, sealer: Countersigner, route_to: RouteTo, forward: Forward, post: Post
+        self,
+        config: RouterConfig,
+        sealer: Countersigner,
+        route_to: RouteTo,
+        forward: Forward,
+        post: Post,
+        has_party: HasParty = lambda _node, _party: True,
     ) -> None:
         """The lookups are asked at each sending: paths come and go."""
+        self._has_party = has_party
         self._config = config
         self._sealer = sealer
         self._route_to = route_to
@@ -280,6 +288,8 @@ class Imbalance:
     def _check(self, body: ImbalanceRecord) -> None:
         if body.party != self._config.node:
             raise PeerError(ErrorCode.NOT_FOR_ME, "the record names another balance-responsible party")
+        if not self._has_party(body.node, body.party):
+            raise PeerError(ErrorCode.NOT_FOR_ME, "the node's domain names another balance-responsible party")
         if body.slot_utc_s % self._config.parameters.slot_s or body.energy_j <= 0:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "slot not aligned, or no energy")
         if body.deviation is Deviation.UNSPECIFIED:

@@ -106,7 +106,9 @@ class Parts:
         self.sweeps = Sweeps(config, self.zone, sealer, post)
         self.fib = Fib(config, all_ports)
         self.settlement = Settlement(config, sealer, all_ports, post)
-        self.imbalance = Imbalance(config, sealer, self._route_to, self._forward, post)
+        self.imbalance = Imbalance(
+            config, sealer, self._route_to, self._forward, post, self.evidence.domains.has_party
+        )
         self._join_reservations(config, sealer, entropy)
         self.promises = Promises(
             self.evidence, self.ports, self.reservations, self.settlement, self.imbalance, self.supply

@@ -21,6 +21,15 @@ from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
 
 
+def tell_changes(parts: Parts, now: Now, out: Outbox) -> None:
+    """Whatever follows from the books as a call has left them."""
+    dispatch_cut_slots(parts, now, out)
+    republish_shifted_offers(parts, now)
+    publish_curve(parts, now)
+    take_up_limits(parts)
+    publish_link_states(parts)
+
+
 def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:
     """Publish what is left of an own offer."""
     offer = parts.own_offers.state(stated)

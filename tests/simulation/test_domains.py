@@ -13,7 +13,14 @@ import pytest
 
 from ioe_router.config import RouterConfig, Transit
 from ioe_router.core.effects import RecordKind
-from ioe_router.core.events import HoldAnswered, MembershipEnded, NeighborDown, PeerFault, TrustListTaken
+from ioe_router.core.events import (
+    HoldAnswered,
+    MembershipEnded,
+    NeighborDown,
+    PeerFault,
+    TrustListOverdue,
+    TrustListTaken,
+)
 from ioe_router.core.inputs import BringDomain
 from ioe_router.model.discovery import LinkKind, Role
 from ioe_router.model.domain import TrustList
@@ -414,6 +421,7 @@ def test_a_stale_list_keeps_what_runs_and_refuses_what_is_new() -> None:
     assert ErrorCode.TRUST_STALE in {event.code for event in sim.events("a2", HoldAnswered)}
     assert established(sim, "a1", "a2")
     assert not sim.events("a1", NeighborDown)
+    assert [event.stale_utc_s for event in sim.events("a1", TrustListOverdue)] == [ends + 100]
     bring(sim, "a2", two.realms["a"].proceed(expires_utc_s=ends + DAY_S))
     sim.want("a2", KWH_J, 300_000)
     sim.at(130)

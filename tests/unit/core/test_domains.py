@@ -365,6 +365,28 @@ def test_a_domain_may_want_certified_meters() -> None:
     table.check_meter(STRANGER, LINK, NOW)
 
 
+def test_a_node_settles_with_the_party_that_its_domain_names() -> None:
+    """A certificate that names another party only is a reason to refuse; none at all is not."""
+    ours = realm()
+    table = domains(ours.config(ME))
+    assert table.has_party(STRANGER, ME)
+    table.hear_member(opened(ours.admit(OTHER, balance_party=ME)), NOW)
+    assert table.has_party(OTHER, ME)
+    assert not table.has_party(OTHER, STRANGER)
+
+
+def test_a_list_that_has_ended_is_told_once() -> None:
+    """The operator hears at its end that the next one is missing, before anything is refused."""
+    ends = START_UTC_S + 1_000
+    ours = realm(expires_utc_s=ends, grace_s=500)
+    table = domains(ours.config(ME))
+    assert table.next_end_utc_s() == ends
+    assert table.overdue(at(ends - 1)) == ()
+    assert [one.serial for one in table.overdue(at(ends))] == [1]
+    assert table.overdue(at(ends)) == ()
+    assert table.next_end_utc_s() != ends
+
+
 # ------------------------------------------------------------------ configuration
 
 
