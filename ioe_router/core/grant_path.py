@@ -35,6 +35,8 @@ class GrantPath:
         if not self._hop.origin.grant(record):
             self._nothing_left(record, now, out)
             return
+        for index in record.refused:
+            self._hop.drop(record, index)
         record.advance(ReservationEvent.GRANT, now)
         self._promise(record, now, out)
 
