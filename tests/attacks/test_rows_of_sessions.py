@@ -71,7 +71,8 @@ def test_row_11_a_clock_that_drifts_away() -> None:
     """Within a session a sign of life shows another time: CLOCK_UNSYNCED, the session ends."""
     stage = street()
     late_ms = stage.sim.wire.now.utc_ms - 61_000
-    stage.say(unsigned(Keepalive(clock_utc_ms=late_ms, received_seq=0)))
+    heard = stage.sim.wire._seq["street", "mill"]
+    stage.say(unsigned(Keepalive(clock_utc_ms=late_ms, received_seq=heard)))
     holds(ErrorCode.CLOCK_UNSYNCED in stage.complaints(), "the victim ends the session")
 
 
@@ -164,8 +165,8 @@ def test_row_36_a_text_that_clears_the_screen() -> None:
         Edit(
             "codec.sealing:CodecSealer._signers",
             "signers = tuple(self.ring.node_of(one.key, self.now) for one in envelope.signatures)",
-            "signers = tuple(getattr(body, 'origin', None) or self.ring.node_of(one.key, self.now)"
-            " for one in envelope.signatures)",
+            "signers = tuple(body.origin if envelope.type is ObjectType.OFFER"
+            " else self.ring.node_of(one.key, self.now) for one in envelope.signatures)",
         ),
         Swap("core.evidence:Evidence.signers_expire_utc_s", lambda *_: 1 << 40),
     ],

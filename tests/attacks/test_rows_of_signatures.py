@@ -157,7 +157,9 @@ def test_row_15_a_field_that_nobody_knows() -> None:
     """A field of a number without meaning: MALFORMED."""
     stage = street()
     offer = last_offer(stage)
-    smuggled = signed_bytes(stage.signer("farm"), Offer, mapping.encode(offer) + b"\x80\x10\x00")
+    smuggled = signed_bytes(
+        stage.signer("farm"), Offer, mapping.encode(replace(offer, seq=offer.seq + 1)) + b"\x80\x10\x00"
+    )
     stage.say(smuggled)
     holds(stage.complaints() == [ErrorCode.MALFORMED], "the victim refuses a field that it does not know")
 
