@@ -90,9 +90,7 @@ class Advertisement:
         self._batch_at_ns: int | None = None
         self._before = ToldMemory(config.timers.retain_s)
         self.refreshes = RefreshSchedule(config)
-        self._repeat_at_ns: dict[
-            NodeId, int
-        ] = {}  # who has refused something for a while
+        self._repeat_at_ns: dict[NodeId, int] = {}  # who has refused something for a while
 
     # ------------------------------------------------------------- what changed
     def neighbor_down(self, neighbor: NodeId, now: Now) -> None:
