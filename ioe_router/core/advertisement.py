@@ -185,15 +185,20 @@ class Advertisement:
         return min((*(at for at in times if at is not None), *self._repeat_at_ns.values()), default=None)
 
     def _repeat(self, now: Now, out: Outbox) -> None:
-        """Tell everything that stands once more to those who refused some of it for a while."""
+        """Tell all that stands once more, as a refresh, to those who refused some of it for a while."""
         for neighbor in [n for n, at_ns in self._repeat_at_ns.items() if at_ns <= now.monotonic_ns]:
             del self._repeat_at_ns[neighbor]
             self._prerequisites.forget(neighbor)
+            alone = not self.refreshes.is_open(neighbor)
+            if alone:
+                self._send_refresh(neighbor, Refresh(phase=RefreshPhase.BEGIN, kept=0), out)
             told = self.told.of(neighbor)
             for path in told.labels.values():
                 self.paths.repeat(path, out)
             for offer in told.offers.values():
                 self._prerequisites.send(neighbor, offer.envelope, out)
+            if alone:
+                self._send_refresh(neighbor, Refresh(phase=RefreshPhase.END), out)
 
     def _tell_losses(self, now: Now, out: Outbox) -> None:
         """Withdraw lost paths at once, with replacements that are no worse than the worst that was lost."""

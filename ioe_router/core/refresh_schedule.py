@@ -54,6 +54,10 @@ class RefreshSchedule:
         """A neighbour has told everything."""
         self._heard_end[neighbor] = None
 
+    def is_open(self, neighbor: NodeId) -> bool:
+        """Whether a refresh has begun and not ended, or is about to begin."""
+        return any(neighbor in table for table in (self._awaited, self._begin, self._open))
+
     def beginning(self, now: Now) -> dict[NodeId, bytes]:
         """Whose refresh begins now, with the digests of what each retains; once."""
         late = [neighbor for neighbor, until_ns in self._awaited.items() if until_ns <= now.monotonic_ns]

@@ -43,10 +43,10 @@ PROMISE_MUTANTS: Final = (
             ),
         ),
         finders=PROMISES | AGREEMENT,
-        faults="crash,partition",
+        faults="network,crash",
         scenario="random8",
         events=80,
-        seeds=range(36, 66),
+        seeds=range(10, 40),
     ),
     Mutant(
         name="held energy dispatched",

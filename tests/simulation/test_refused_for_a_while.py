@@ -10,9 +10,10 @@ from ioe_router.core.inputs import Input
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.discovery import Fault
 from ioe_router.model.errors import ErrorCode
+from ioe_router.model.ids import ObjectId
 from ioe_router.model.routing import Direction, PathAdvert
 from ioe_router.router import Router
-from tests.simulation.pair import Cable, Sim, build
+from tests.simulation.pair import KWH_J, Cable, Sim, build
 
 
 class Behind(Router):
@@ -59,6 +60,22 @@ def test_an_offer_from_the_future_is_known_once_the_clock_is_right() -> None:
     assert len(sim.events("b", PeerFault)) == 1
 
 
+def test_a_withdrawal_from_the_future_takes_effect_once_the_clock_is_right() -> None:
+    """What is not told again is no more."""
+    sim = build(Cable("b", "a"))
+    sim.at(1_200)
+    sim.offer("a", 100_000, KWH_J)
+    sim.offer("a", 70_000, KWH_J, offer_no=2)
+    sim.wait(2)
+    late(sim, 65)
+    sim.offer("a", 100_000, 0)
+    sim.wait(2)
+    assert sorted(prices(sim, "b")) == [70_000, 100_000]
+    late(sim, 0)
+    sim.wait(10)
+    assert prices(sim, "b") == [70_000]
+
+
 def test_what_is_known_already_is_no_news() -> None:
     """A neighbour that complains without cause gets the same again, at most every ten seconds."""
     sim = build(Cable("b", "a"))
@@ -67,8 +84,8 @@ def test_what_is_known_already_is_no_news() -> None:
     sim.wait(2)
     before = len(sim.heard("a", "b", PathAdvert))
     for _ in range(15):
-        complaint = Fault(code=ErrorCode.LIMIT_REACHED, object=bytes(32), text="full", retry_after_ms=1)
-        sim.say("b", "a", complaint)
+        nothing = ObjectId(bytes(32))
+        sim.say("b", "a", Fault(code=ErrorCode.LIMIT_REACHED, object=nothing, text="full", retry_after_ms=1))
         sim.wait(1)
     assert len(sim.heard("a", "b", PathAdvert)) == before + 1
     assert prices(sim, "b") == [100_000]

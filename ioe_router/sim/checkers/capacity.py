@@ -1,9 +1,13 @@
 """Held and committed energy stays inside what the link can carry, and every booked joule has an owner.
 
-On each link, slot and direction, at both ends: the gross sum of the live
-entries is at most the attested rating times the slot; at the keeper it never
-grows beyond the limit in force.  Each live entry belongs to a reservation that
-is alive at this node and runs over this link: no capacity leaks.
+On each link, slot and direction, at the keeper: the gross sum of the live
+entries is at most the attested rating times the slot, and it never grows
+beyond the limit in force.  The mirror at the other end may still have a line
+whose end the keeper knows (a hold that ran out there, a RELEASE on its way),
+beside one that the keeper has admitted in its place; so of a mirror each line
+is judged, and at the gate that it is the keeper's (agreement.py).  Each live
+entry belongs to a reservation that is alive at this node and runs over this
+link: no capacity leaks.
 
 The limit is worked out here once more, from the attestation, the zone's
 operating envelope and the forecast margin.
@@ -18,7 +22,7 @@ from ioe_router.core.calendar import SlotLedger
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.model.grid import EnvelopeLine
-from ioe_router.model.ids import NodeId, ReservationId
+from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
@@ -30,17 +34,23 @@ DIRECTIONS = (Flow.DOWN, Flow.UP)
 _MILLION: Final = 1_000_000
 
 
-def check_capacity(host: Host, change: Change, slot_s: int, liars: frozenset[NodeId]) -> None:
-    """Judge the ledgers that a call has changed.
-
-    A mirror of a keeper that lies may add up to anything, but each of its lines is possible.
-    """
+def check_capacity(host: Host, change: Change, slot_s: int) -> None:
+    """Judge the ledgers that a call has changed."""
     for touched in change.touched:
-        if touched.port.keeper or touched.port.neighbor not in liars:
+        _check_total(host, touched)
+        if touched.port.keeper:
             _check_sums(host, touched, slot_s, reborn=change.reborn)
         else:
             _check_lines(host, touched, slot_s)
         _check_owners(host, touched)
+
+
+def _check_total(host: Host, touched: Touched) -> None:
+    gross = _gross_j(host, touched.ledger)
+    for flow in DIRECTIONS:
+        where = f"slot {touched.slot}, link {touched.port.link.hex()[:8]} {flow.name}"
+        same = gross[flow] == touched.ledger.used_j(flow)
+        require(same, host, f"{where}: the ledger's sum differs from its entries")
 
 
 def _check_sums(host: Host, touched: Touched, slot_s: int, *, reborn: bool) -> None:
@@ -53,12 +63,9 @@ def _check_sums(host: Host, touched: Touched, slot_s: int, *, reborn: bool) -> N
     before = {Flow.DOWN: touched.before[1], Flow.UP: touched.before[2]}
     for flow in DIRECTIONS:
         where = f"slot {slot}, link {port.link.hex()[:8]} {flow.name}"
-        require(
-            gross[flow] == ledger.used_j(flow), host, f"{where}: the ledger's sum differs from its entries"
-        )
         fits = gross[flow] <= most_va[flow] * slot_s
         require(fits, host, f"{where}: {gross[flow]} J booked above the rating")
-        if port.keeper and gross[flow] > before[flow] and not reborn:  # what is restored was admitted before
+        if gross[flow] > before[flow] and not reborn:  # what is restored was admitted before
             require(line is not None or not port.radial, host, f"{where}: admitted without an envelope")
             most_j = _most_j(host, most_va[flow], line, flow, slot_s)
             told = f"{where}: {gross[flow]} J admitted above the limit {most_j} J"

@@ -56,7 +56,7 @@ class Panel:
         self._streams.after(host, inputs, effects)
         self.numbers.after(host, now, inputs, effects)
         change = self._watch.look(host, now, effects)
-        check_capacity(host, change, self._slot_s, self.liars)
+        check_capacity(host, change, self._slot_s)
         self._ledgers.after(host, change)
         self._own_energy.after(host, change)
         self.promises.after(host, now, change, effects)
