@@ -9,6 +9,7 @@ SEED           ?= 1
 N              ?= 1
 SIM_ARGS       ?=
 HUNT_ARGS      ?=
+FLOOD_ARGS     ?=
 DIST_ARGS      ?=
 FUZZ_ARGS      ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
@@ -23,7 +24,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill fuzz dist
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +63,9 @@ fuzz: $(READY) ## fuzz every reader and the door; goes on where it stopped (FUZZ
 
 mutants: $(READY) ## put deliberate bugs into the product, see that the simulator finds them; writes docs/mutants.md
 	@$(PY) -m tests.mutants.catalogue
+
+flood: $(READY) ## flood a daemon in twelve ways and see that an honest neighbour is served (FLOOD_ARGS="--kinds ids")
+	@$(PY) -m benchmarks.flood $(FLOOD_ARGS)
 
 test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
 	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
