@@ -35,7 +35,7 @@ from tests.fuzz.targets import Target, demand, octets
 from tests.simulation.pair import PARAMETERS
 
 STEPS_MAX: Final = 48
-OBJECTS_MAX: Final = 4
+OBJECTS: Final = (1, 1, 2, 3, 4, 64)  # in one frame
 SECONDS_MAX: Final = 5.0
 BYTES_MAX: Final = 64 * 1_048_576
 WAITS_MS: Final = (0, 1, 500, 2_000, 10_000, 46_000, 300_000, 900_000, 7_200_000)
@@ -76,7 +76,7 @@ class Door:
             case 4:
                 self._name = self._session.neighbors[self._choices.below(len(self._session.neighbors))]
             case _:
-                count = 1 + self._choices.below(OBJECTS_MAX)
+                count = OBJECTS[self._choices.below(len(OBJECTS))]
                 self._receive(self._frame([self._object(changed=True) for _ in range(count)]))
 
     # --- inputs
