@@ -80,10 +80,15 @@ Patch = Edit | Entry | Swap | Value
 
 def attack(row: int, *, without: Sequence[Patch]) -> Callable[[Scenario], Callable[..., None]]:
     """Show a row of the attack list in both worlds; `without` takes the defence out."""
-    if row not in ROWS or not without:
-        raise ValueError(
-            f"row {row} with {len(without)} patches: a row of the list and its defence are named"
-        )
+    if row not in ROWS:
+        raise ValueError(f"there is no row {row} in the attack list")
+    return both_worlds(*without)
+
+
+def both_worlds(*without: Patch) -> Callable[[Scenario], Callable[..., None]]:
+    """Two tests of a scenario: with the defence everything holds, without it the attack succeeds."""
+    if not without:
+        raise ValueError("name the defence that the second world is without")
 
     def of(scenario: Scenario) -> Callable[..., None]:
         @pytest.mark.parametrize("world", ["defended", "undefended"])

@@ -6,9 +6,7 @@ minutes, to strangers, and is the one place where a stranger is answered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import pytest
+from collections.abc import Sequence
 
 from ioe_router.codec.pairing import cpace, messages
 from ioe_router.codec.pairing.conversation import ENTROPY_BYTES, Conversation, Initiator, Responder
@@ -18,7 +16,7 @@ from ioe_router.codec.pairing.schedule import associated, seal_key
 from ioe_router.model.errors import PeerError
 from ioe_router.model.pairing import CODE_LIFETIME_S, CONVERSATIONS_MAX, VERSION, Card, Kind, Role
 from ioe_router.model.pairing_code import make_code
-from tests.attacks.attack import Broken, Patch, Scenario, Swap, holds
+from tests.attacks.attack import Swap, both_worlds, holds
 from tests.mutants.patching import Edit
 
 S = 1_000_000_000
@@ -26,30 +24,6 @@ CODE = make_code(bytes(range(16)))
 WRONG = tuple(make_code(bytes([number]) * 16) for number in range(40, 60))
 A_CARD = Card(network_id="village", ca_der=b"certificate of A", port=7443)
 B_CARD = Card(network_id="village", ca_der=b"certificate of B", port=7443)
-
-
-def both_worlds(*without: Patch) -> Callable[[Scenario], Callable[..., None]]:
-    """Two tests of a scenario: with the defence everything holds, without it the attack succeeds."""
-
-    def of(scenario: Scenario) -> Callable[..., None]:
-        @pytest.mark.parametrize("world", ["defended", "undefended"])
-        def test(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
-            if world == "defended":
-                scenario()
-                return
-            for patch in without:
-                patch.apply(monkeypatch)
-            with pytest.raises(Broken):
-                scenario()
-
-        test.__doc__, test.__name__, test.__module__ = (
-            scenario.__doc__,
-            scenario.__name__,
-            scenario.__module__,
-        )
-        return test
-
-    return of
 
 
 def box(desk: Desk, seed: int = 1) -> Responder:
