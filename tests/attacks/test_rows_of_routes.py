@@ -16,7 +16,7 @@ from ioe_router.sim.keys import identity_of
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.stage import STREET, Stage, last_offer, offer, path_of, street, unsigned
 from tests.mutants.patching import Edit
-from tests.simulation.bent_wire import dropping
+from tests.simulation.bent_wire import Passing, dropping
 from tests.simulation.pair import PARAMETERS, START_UTC_S, Cable, decoded
 
 # farm --- gate --- mill --- street --- house: the gate takes a fee that the mill would like to hide.
@@ -172,6 +172,33 @@ def test_row_06_an_old_offer_after_its_withdrawal() -> None:
     holds(stage.heard("street", "house", OfferWithdrawal), "the witness knows of the withdrawal")
     stage.say(old)
     holds(not stage.passed_on(old), "the offer does not come back")
+
+
+@attack(
+    6,
+    without=[
+        Edit(
+            "core.session:Sessions.check_frame",
+            "if frame.seq != session.received_seq + 1:",
+            "if frame.seq > session.received_seq + 1:",
+        )
+    ],
+)
+def test_row_06_a_frame_that_has_come_before() -> None:
+    """Somebody on the way repeats a whole frame of the mill: REPLAYED, the session ends."""
+    stage = street()
+    caught: list[Passing] = []
+
+    def rule(passing: Passing) -> list[Passing]:
+        caught.append(passing)
+        return [passing]
+
+    stage.sim.wire.on_frame = rule
+    offer(stage.sim, "farm", price=95_000)
+    stage.sim.wait(10)
+    frame = next(one for one in caught if (one.sender, one.receiver) == ("mill", "street"))
+    stage.say_bytes(frame.data)
+    holds(stage.complaints() == [ErrorCode.REPLAYED], "no frame counts twice")
 
 
 @attack(7, without=[Swap("core.offers:OfferTable._check_terms", lambda *_: None)])
