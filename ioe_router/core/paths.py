@@ -35,7 +35,7 @@ from ioe_router.model.ids import LinkId, NodeId, ObjectId, PathHash
 from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.routing import Direction, Flow, PathAdvert, PathEntry
 
-PREFIXES_REMEMBERED: Final = 65_536  # a cache: when full it is emptied, nothing depends on it
+PREFIXES_REMEMBERED: Final = 16_384  # a cache: when full it is emptied, nothing depends on it; 3 KB each
 
 Target = tuple[NodeId, Direction]
 RankKey = tuple[int, int, bytes]
