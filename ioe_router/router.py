@@ -39,7 +39,7 @@ from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import tell_changes
+from ioe_router.core.upkeep import repeat_refused, tell_changes
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
@@ -139,6 +139,7 @@ class Router:
         deadlines = (
             parts.sessions.deadline_ns(),
             parts.routing.deadline_ns(),
+            parts.repeats.deadline_ns(),
             parts.zone.next_deadline_ns(),
             parts.sweeps.next_deadline_ns(),
             parts.slots.deadline_ns(self._now),
@@ -312,6 +313,7 @@ class Router:
         parts.zone.tick(now, out)
         parts.sweeps.tick(now, out)
         parts.imbalance.tick(now, out)
+        repeat_refused(parts, now, out)
         tell_changes(parts, now, out)
         parts.routing.due(now, out)
         parts.promises.write(now, out)

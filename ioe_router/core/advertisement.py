@@ -18,7 +18,6 @@ and per direction for the choice of offers not told yet.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.damping import Damping
@@ -41,7 +40,6 @@ from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.routing import Direction, Offer
 
 _DIRECTIONS = (Direction.SUPPLY, Direction.DEMAND)
-REPEAT_MS: Final = 10_000  # what was refused for a while is not told again sooner
 
 
 @dataclass(slots=True)
@@ -90,7 +88,6 @@ class Advertisement:
         self._batch_at_ns: int | None = None
         self._before = ToldMemory(config.timers.retain_s)
         self.refreshes = RefreshSchedule(config)
-        self._repeat_at_ns: dict[NodeId, int] = {}  # who has refused something for a while
 
     # ------------------------------------------------------------- what changed
     def neighbor_down(self, neighbor: NodeId, now: Now) -> None:
@@ -100,13 +97,6 @@ class Advertisement:
             self._before.put(neighbor, told, now)
         self.paths.newly.pop(neighbor, None)
         self.refreshes.down(neighbor)
-        self._repeat_at_ns.pop(neighbor, None)
-
-    def refused(self, neighbor: NodeId, retry_after_ms: int, now: Now) -> None:
-        """Something told to a neighbour has a chance later; which it was need not be found out."""
-        if neighbor in self.told.neighbors():
-            at_ns = now.after_ms(max(retry_after_ms, REPEAT_MS))
-            self._repeat_at_ns.setdefault(neighbor, at_ns)
 
     def path_gained(self, path: Path) -> None:
         """A path was added to the Loc-RIB."""
@@ -171,7 +161,6 @@ class Advertisement:
             self._tell_all(neighbor, now, out)  # what was learned since the begin does not wait for a batch
             self._send_refresh(neighbor, Refresh(phase=RefreshPhase.END), out)
         self._release_damped(now)
-        self._repeat(now, out)
         if not pending.batch_waits():
             self._batch_at_ns = None
         elif self._batch_at_ns is None:
@@ -182,23 +171,20 @@ class Advertisement:
     def deadline_ns(self) -> int | None:
         """When the next batch or the end of a damping is due."""
         times = (self._batch_at_ns, self._damped_until_ns, self.refreshes.deadline_ns())
-        return min((*(at for at in times if at is not None), *self._repeat_at_ns.values()), default=None)
+        return min((at for at in times if at is not None), default=None)
 
-    def _repeat(self, now: Now, out: Outbox) -> None:
-        """Tell all that stands once more, as a refresh, to those who refused some of it for a while."""
-        for neighbor in [n for n, at_ns in self._repeat_at_ns.items() if at_ns <= now.monotonic_ns]:
-            del self._repeat_at_ns[neighbor]
-            self._prerequisites.forget(neighbor)
-            alone = not self.refreshes.is_open(neighbor)
-            if alone:
-                self._send_refresh(neighbor, Refresh(phase=RefreshPhase.BEGIN, kept=0), out)
-            told = self.told.of(neighbor)
-            for path in told.labels.values():
-                self.paths.repeat(path, out)
-            for offer in told.offers.values():
-                self._prerequisites.send(neighbor, offer.envelope, out)
-            if alone:
-                self._send_refresh(neighbor, Refresh(phase=RefreshPhase.END), out)
+    def repeat(self, neighbor: NodeId, out: Outbox) -> None:
+        """Tell a neighbour all that stands told to it once more, as it was signed; the rest is no more."""
+        if neighbor not in self.told.neighbors() or self.refreshes.is_open(neighbor):
+            return
+        self._prerequisites.forget(neighbor)
+        self._send_refresh(neighbor, Refresh(phase=RefreshPhase.BEGIN, kept=0), out)
+        told = self.told.of(neighbor)
+        for path in told.labels.values():
+            self.paths.repeat(path, out)
+        for offer in told.offers.values():
+            self._prerequisites.send(neighbor, offer.envelope, out)
+        self._send_refresh(neighbor, Refresh(phase=RefreshPhase.END), out)
 
     def _tell_losses(self, now: Now, out: Outbox) -> None:
         """Withdraw lost paths at once, with replacements that are no worse than the worst that was lost."""

@@ -95,6 +95,7 @@ def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> Non
     if not parts.sessions.down(event.neighbor, event.code, event.reason, out):
         return
     parts.routing.neighbor_down(event.neighbor, restart_s, now, out)
+    parts.repeats.down(event.neighbor)
     parts.zone.neighbor_down(event.neighbor)
     parts.sweeps.neighbor_down(now, out)
     parts.commits.lost(event.neighbor, now, out)

@@ -14,6 +14,7 @@ from ioe_router.core.key_changes import revoke, tell_revocations
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.session_fsm import SessionState
+from ioe_router.core.upkeep import tell_standing
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import (
     Close,
@@ -90,10 +91,7 @@ def _established(parts: Parts, neighbor: NodeId, sealed: Sealed[SessionProof], n
         tell_revocations(parts, neighbor, out)
         parts.routing.neighbor_up(neighbor, now, out, resumes=parts.sessions.resumes(neighbor))
         tell_domains(parts, neighbor, parts.ports.to(neighbor).link, out)
-        parts.zone.neighbor_up(neighbor, now, out)
-        parts.releases.neighbor_up(neighbor, now, out)
-        parts.settlement.neighbor_up(neighbor, out)
-        parts.curtailments.neighbor_up(neighbor, now, out)
+        tell_standing(parts, neighbor, now, out)
 
 
 def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:
@@ -115,7 +113,7 @@ def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
         case Keepalive():
             parts.sessions.keepalive(neighbor, sealed, now, out)
         case Fault():
-            routing.hear_fault(neighbor, sealed.body, now)
+            parts.repeats.refused(neighbor, sealed.body.retry_after_ms, now)
         case _:
             _reservation(parts, neighbor, sealed, now, out)
 

@@ -34,6 +34,7 @@ from ioe_router.core.promises import Promises
 from ioe_router.core.proofs import Proofs
 from ioe_router.core.quotas import Quotas
 from ioe_router.core.release_path import ReleasePath
+from ioe_router.core.repeats import Repeats
 from ioe_router.core.replace_desk import ReplaceDesk
 from ioe_router.core.replacement import Replacements
 from ioe_router.core.reservation import ReservationTable
@@ -118,6 +119,7 @@ class Parts:
     def _join_reservations(self, config: RouterConfig, sealer: NodeSealer, entropy: EntropySource) -> None:
         self.own_offers = OwnOffers(config.parameters.slot_s)
         self.market = RibMarket(config, self.routing, self.ports)
+        self.repeats = Repeats()
         self.reservations = ReservationTable(config)
         self.desk = TradeDesk(config, sealer, entropy, self.market, self.own_offers)
         self.replacements = Replacements(config.parameters, self.reservations, self.own_offers)

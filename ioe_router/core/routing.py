@@ -27,7 +27,7 @@ from ioe_router.core.paths import Path, PathChecker
 from ioe_router.core.retention import HeardBefore, is_kept
 from ioe_router.core.rib import AdjRibIn, LocRib, OfferKey, ToldPath
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
-from ioe_router.model.discovery import Fault, Refresh, RefreshPhase, Retained
+from ioe_router.model.discovery import Refresh, RefreshPhase, Retained
 from ioe_router.model.envelope import ObjectType, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
@@ -123,6 +123,10 @@ class Routing:
             return b""
         return before.digests(now)
 
+    def repeat(self, neighbor: NodeId, out: Outbox) -> None:
+        """Tell a neighbour once more what stands told to it."""
+        self._advertisement.repeat(neighbor, out)
+
     def hear_retained(self, neighbor: NodeId, body: Retained) -> None:
         """A neighbour says what it retains of what it was told here; only the rest is told to it."""
         self._advertisement.refreshes.retained(neighbor, body.digests)
@@ -171,11 +175,6 @@ class Routing:
                 self._advertisement.offer_ended(ended)
 
     # ------------------------------------------------------------- paths
-    def hear_fault(self, neighbor: NodeId, body: Fault, now: Now) -> None:
-        """A neighbour has refused something; if only for a while, what stands is told to it again then."""
-        if body.retry_after_ms:
-            self._advertisement.refused(neighbor, body.retry_after_ms, now)
-
     def hear_path(self, neighbor: NodeId, sealed: Sealed[PathAdvert], now: Now) -> None:
         """A neighbour tells a path. PeerError names what is wrong with it."""
         self._add(self._checker.check(neighbor, sealed.body, now))

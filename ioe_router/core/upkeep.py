@@ -3,6 +3,9 @@
 Offers are told again when so much of a slot is sold that buyers would ask in
 vain: at half, a quarter, and nothing left; and when as much has come back.  The load of an own link is handed
 to link state after every change; quantising and rate limits are its business.
+
+What stands is told to a neighbour with each new session, and again after it
+has refused something for a while (section 13.1).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffer, ask_at
 from ioe_router.core.parts import Parts
 from ioe_router.model.clock import Now
+from ioe_router.model.ids import NodeId
 from ioe_router.model.routing import Flow
 from ioe_router.model.slot import Slot
 
@@ -28,6 +32,21 @@ def tell_changes(parts: Parts, now: Now, out: Outbox) -> None:
     publish_curve(parts, now)
     take_up_limits(parts)
     publish_link_states(parts)
+
+
+def tell_standing(parts: Parts, neighbor: NodeId, now: Now, out: Outbox) -> None:
+    """What stands with a neighbour beside paths and offers: it may have missed any of it."""
+    parts.zone.neighbor_up(neighbor, now, out)
+    parts.releases.neighbor_up(neighbor, now, out)
+    parts.settlement.neighbor_up(neighbor, out)
+    parts.curtailments.neighbor_up(neighbor, now, out)
+
+
+def repeat_refused(parts: Parts, now: Now, out: Outbox) -> None:
+    """Tell everything once more to those who refused some of it for a while."""
+    for neighbor in parts.repeats.due(now):
+        parts.routing.repeat(neighbor, out)
+        tell_standing(parts, neighbor, now, out)
 
 
 def publish(parts: Parts, stated: PublishOffer, now: Now) -> None:

@@ -10,6 +10,7 @@ from ioe_router.core.events import PeerFault
 from ioe_router.core.inputs import ReleaseReservation
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.reservation import ReservationState
+from tests.simulation.clocks import fall_behind
 from tests.simulation.cutting import PATH, booked, chain, cut
 from tests.simulation.pair import SLOT, Sim
 
@@ -104,6 +105,18 @@ def test_a_cut_at_once_by_a_clock_that_is_ahead_is_at_once_after_the_gate(ahead_
     assert all_agree(sim)
     assert booked(sim, "d")[1] < booked(sim, "a")[1] + 10_000
     assert not any(sim.events(name, PeerFault) for name in PATH)
+
+
+def test_a_cut_that_a_clock_far_behind_refused_is_said_again() -> None:
+    """The session stood all the time: the neighbour takes the cut once its clock is right."""
+    sim = chain()
+    sim.at(GATE_S - 10)
+    fall_behind(sim, "c", 75)
+    cut(sim, "b", booked(sim, "b")[1] // 2)
+    assert not all_agree(sim)
+    fall_behind(sim, "c", 0)
+    sim.wait(16)
+    assert all_agree(sim)
 
 
 @pytest.mark.parametrize("cutter", ["b", "c"])

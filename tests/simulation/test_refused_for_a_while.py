@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ioe_router.core.effects import Effect
 from ioe_router.core.events import PeerFault
-from ioe_router.core.inputs import Input
-from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.discovery import Fault
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import ObjectId
 from ioe_router.model.routing import Direction, PathAdvert
-from ioe_router.router import Router
+from tests.simulation.clocks import fall_behind
 from tests.simulation.pair import KWH_J, Cable, Sim, build
-
-
-class Behind(Router):
-    """The clock of this router's host is behind; its timers run as everybody's."""
-
-    __slots__ = ()
-    behind_s = 0
-
-    def handle_all(self, inputs: Sequence[Input], now: Now) -> tuple[Effect, ...]:
-        """Hand on, with the time that this host has."""
-        return super().handle_all(inputs, Now(now.monotonic_ns, now.utc_ms - self.behind_s * MS_PER_S))
 
 
 def prices(sim: Sim, name: str) -> list[int]:
@@ -33,26 +17,20 @@ def prices(sim: Sim, name: str) -> list[int]:
     return [o.body.runs[0].price_micro_per_kwh for o in offers if o.body.origin != sim.node(name)]
 
 
-def late(sim: Sim, behind_s: int) -> None:
-    """Set the clock of b back by so much."""
-    sim.router("b").__class__ = Behind
-    Behind.behind_s = behind_s
-
-
 def test_an_offer_from_the_future_is_known_once_the_clock_is_right() -> None:
     """Refused with the time when it is worth telling again; told again then, with what it needs."""
     sim = build(Cable("b", "a"))
     sim.at(1_200)
     sim.offer("a", 100_000)
     sim.wait(2)
-    late(sim, 65)
+    fall_behind(sim, "b", 65)
     sim.offer("a", 90_000)
     sim.wait(2)
     assert prices(sim, "b") == [100_000]
     (fault,) = sim.heard("b", "a", Fault)
     assert fault.code is ErrorCode.FROM_FUTURE
     assert 3_000 <= fault.retry_after_ms <= 5_000
-    late(sim, 0)
+    fall_behind(sim, "b", 0)
     sim.wait(7)
     assert prices(sim, "b") == [100_000]
     sim.wait(2)
@@ -67,11 +45,11 @@ def test_a_withdrawal_from_the_future_takes_effect_once_the_clock_is_right() -> 
     sim.offer("a", 100_000, KWH_J)
     sim.offer("a", 70_000, KWH_J, offer_no=2)
     sim.wait(2)
-    late(sim, 65)
+    fall_behind(sim, "b", 65)
     sim.offer("a", 100_000, 0)
     sim.wait(2)
     assert sorted(prices(sim, "b")) == [70_000, 100_000]
-    late(sim, 0)
+    fall_behind(sim, "b", 0)
     sim.wait(10)
     assert prices(sim, "b") == [70_000]
 
