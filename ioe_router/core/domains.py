@@ -146,8 +146,8 @@ class Domains:
         if domain.until_utc_s(body) <= now.utc_s:
             raise PeerError(
                 ErrorCode.NOT_A_MEMBER,
-                f"{_name(body.domain)} does not vouch for node {node_short(body.node)} any more, or its"
-                " roots have not signed; have it admitted anew with 'ioe domain admit'",
+                f"{_name(body.domain)} does not vouch for node {node_short(body.node)} (any more);"
+                " have it admitted anew with 'ioe domain admit'",
             )
         if body.node not in self._members and len(self._members) >= self.config.limits.keys:
             raise PeerError(ErrorCode.LIMIT_REACHED, "the table of member certificates is full")
@@ -252,8 +252,8 @@ class Domains:
         if sibling is not (claimed == self.own):
             role = neighbor.role.name.lower()
             raise _mismatch(
-                f"the neighbour belongs to {_name(claimed)}, which does not go with the role {role};"
-                " siblings are of one domain, all others of another: correct the role at both ends"
+                f"{_name(claimed)} does not go with the role {role}; siblings are of one domain,"
+                " others are not: correct it at both ends"
             )
         if claimed not in self._domains:
             raise _mismatch(f"{_name(claimed)} is not known here; name its trust list in domain.others")
@@ -385,6 +385,6 @@ def _stale(domain: DomainId, known: Domain) -> PeerError:
     serial = known.newest.serial
     return PeerError(
         ErrorCode.TRUST_STALE,
-        f"trust list {serial} of {_name(domain)} and its grace have ended;"
-        " bring in the next list: until then what runs goes on and nothing new is taken up",
+        f"trust list {serial} of {_name(domain)} and its grace have ended; nothing new is taken up"
+        " until the next one is brought in",
     )

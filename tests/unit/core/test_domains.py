@@ -3,11 +3,14 @@
 # ruff: noqa: ANN401 - a test names the fields that it changes, of any type
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
 
+from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.root_signing import draft, missing, open_root_signed, signed_by
 from ioe_router.config import DomainConfig, NeighborConfig
 from ioe_router.core.domains import Domains
@@ -64,9 +67,13 @@ def neighbor(role: Role) -> NeighborConfig:
     return NeighborConfig(node=OTHER, attestation=attest(Wire("me", "other")).envelope, role=role)
 
 
-def refused(code: ErrorCode) -> pytest.RaisesExc[PeerError]:
-    """The refusal that a check has to end with."""
-    return pytest.raises(PeerError, match=f"^{code.name}:")
+@contextmanager
+def refused(code: ErrorCode) -> Iterator[None]:
+    """What is inside has to be refused with this code, in words that reach the neighbour whole."""
+    with pytest.raises(PeerError) as caught:
+        yield
+    assert caught.value.code is code
+    assert caught.value.detail == clipped_text(caught.value.detail)
 
 
 # ------------------------------------------------------------------ trust lists
