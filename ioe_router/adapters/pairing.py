@@ -8,6 +8,7 @@ process that shows the code and closes with it: there is no port that waits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -116,10 +117,11 @@ class Listener:
         if task is not None:
             self._talks.add(task)
             task.add_done_callback(self._talks.discard)
-        try:
-            await self._converse(streams)
-        finally:
-            await streams.close()
+        with contextlib.suppress(asyncio.CancelledError):  # `stop` cuts off whoever is still talking
+            try:
+                await self._converse(streams)
+            finally:
+                await streams.close()
 
     async def _converse(self, streams: _Streams) -> None:
         try:

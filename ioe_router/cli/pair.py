@@ -188,6 +188,8 @@ def _on_announced(what: str, words: str) -> None:
 def _place(plan: Plan, port: int) -> str:
     """Where the other box finds this one, as far as this one knows."""
     host = split_address(plan.settings.pairing.listen)[0]
+    if ":" in host and host not in _ANY:
+        return f"[{host}]:{port}"
     shown_host = "ADDRESS-OF-THIS-BOX" if host in _ANY else host
     return shown_host if port == PORT else f"{shown_host}:{port}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,7 @@ def pair_boxes(boxes: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert shower.process.wait(30) == 0, shower.text()
+        assert shower.text().splitlines()[-1].startswith("start this node"), shower.text()
 
 
 def test_two_boxes_that_paired_hold_a_session_until_one_is_removed(
@@ -196,6 +198,15 @@ def test_announced_boxes_are_found(boxes: Path, start: Callable[[Path], Daemon])
         assert any(line.endswith(f"shows a code: ioe pair with {shower.address}") for line in found), found
         assert any(line.startswith(str(west.said("Announced")[0]["name"])) for line in found), found
     assert west.stop() == 0
+
+
+def test_an_interrupted_wait_is_one_word(boxes: Path) -> None:
+    """Ctrl-C while a code is shown ends the command with code 1, one word, and no traceback."""
+    with showing(boxes / "east") as shower:
+        shower.process.send_signal(signal.SIGINT)
+        assert shower.process.wait(30) == 1
+        assert shower.text().split()[-1] == "interrupted"
+        assert "Traceback" not in shower.text()
 
 
 def test_files_of_paired_boxes_are_private(boxes: Path) -> None:

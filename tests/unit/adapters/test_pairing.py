@@ -171,13 +171,15 @@ async def test_a_fifth_caller_waits() -> None:
         assert (await _call(listener)).paired.card == B_CARD
 
 
-async def test_a_listener_that_stops_cuts_everybody_off() -> None:
-    """When the wait ends, conversations that are open end with it at once."""
+async def test_a_listener_that_stops_cuts_everybody_off(caplog: pytest.LogCaptureFixture) -> None:
+    """When the wait ends, open conversations end with it at once, and nothing is left to say about them."""
     async with _listening() as listener:
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         await _read(reader)
     assert await reader.read() == b""
     writer.close()
+    await asyncio.sleep(0)
+    assert caplog.records == []
 
 
 async def test_a_silent_caller_is_sent_away() -> None:
