@@ -5,6 +5,7 @@ one of them:    ioe domain init --root ops1 --network NET --root-pub ops2.pub --
 another one:    ioe domain sign --root ops2 NAME.trust
 for each node:  ioe domain admit --root ops1 --trust NAME.trust --node east.node.pub east.member
                 ioe domain sign --root ops2 east.member
+other operators: ioe domain roots --root ops1 --add ops4.pub --drop ops3.pub NAME.trust
 to expel one:   ioe domain remove --root ops1 --node east.node.pub NAME.trust
                 ioe domain sign --root ops2 NAME.trust
 
@@ -14,12 +15,10 @@ who is missing; nodes do not use it before it is complete.
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec
+from typing import Final
 
 import click
 
@@ -37,10 +36,10 @@ from ioe_router.adapters.envelope_json import parse_json_object
 from ioe_router.adapters.files import read_file
 from ioe_router.adapters.keystore import read_node_pub
 from ioe_router.adapters.root_keys import create_root, load_root, read_root_pub
+from ioe_router.cli.domain_operator import ROOT, Operator, operated
 from ioe_router.cli.domain_text import described
 from ioe_router.cli.identity import NETWORK, PASSPHRASE, first_line
 from ioe_router.codec.root_signing import draft, missing, signed_by, stated
-from ioe_router.codec.signing import Signer
 from ioe_router.model.bech32m import domain_text, node_short, parse_node
 from ioe_router.model.domain import (
     MemberCertificate,
@@ -56,58 +55,15 @@ from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId, link_id_of
 
-P = ParamSpec("P")
 _DAY_S: Final = 86_400
 PATH: Final = click.Path(path_type=Path)
-ROOT = click.option("--root", required=True, type=PATH, help="Folder of this operator's root key.")
 TRUST = click.option("--trust", required=True, type=PATH, help="The domain's trust file.")
 NODE = click.option("--node", required=True, help="node.pub file of the node, or its node id.")
-SIGNERS = click.option(
-    "--signer", "signers", multiple=True, type=PATH, help="root.pub of who is to sign; default: a quorum."
-)
 DAYS = click.option("--days", type=click.IntRange(1, 400), default=365, show_default=True, help="Validity.")
 SERIAL = click.option(
     "--serial", type=click.IntRange(1), help="Number, higher than before; default: now in UTC seconds."
 )
 FILE = click.argument("file", type=PATH)
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Whoever runs the command: one root key, and the public keys of those who are to sign as well."""
-
-    key: Signer
-    others: tuple[bytes, ...]
-
-    def signers(self, roots: tuple[RootKey, ...], quorum: int) -> tuple[RootKey, ...]:
-        """This operator and those named, or so many other roots that they are a quorum."""
-        known = [root.key for root in roots]
-        if self.key.public_key not in known:
-            raise UsageError("this root key is none of the domain's; name the folder of one of its root keys")
-        rest = [one for one in known if one != self.key.public_key][: quorum - 1]
-        chosen = in_order((self.key.public_key, *(self.others or rest)))
-        strange = [one for one in chosen if one.key not in known]
-        if strange:
-            raise UsageError(f"root key {strange[0].key.hex()[:12]} is none of the domain's; leave it out")
-        if len(chosen) < quorum:
-            raise UsageError(f"{len(chosen)} of {quorum} roots would sign; name more of them with --signer")
-        return chosen
-
-
-def operated(command: Callable[Concatenate[Operator, P], None]) -> Callable[..., None]:
-    """Options that name the operator's root key, and who else is to sign."""
-
-    @ROOT
-    @PASSPHRASE
-    @SIGNERS
-    @functools.wraps(command)
-    def run(
-        root: Path, passphrase_file: Path | None, signers: tuple[Path, ...], *args: P.args, **given: P.kwargs
-    ) -> None:
-        by = Operator(load_root(root, first_line(passphrase_file)), tuple(map(read_root_pub, signers)))
-        command(by, *args, **given)
-
-    return run
 
 
 @click.group()
@@ -277,6 +233,36 @@ def renew(by: Operator, days: int, file: Path) -> None:
 
 
 @domain.command()
+@operated
+@click.option("--add", "added", multiple=True, type=PATH, help="root.pub of a new operator.")
+@click.option("--drop", "dropped", multiple=True, type=PATH, help="root.pub of one who leaves.")
+@click.option("--quorum", type=click.IntRange(1, 8), help="How many must sign from then on; default: as now.")
+@DAYS
+@FILE
+def roots(
+    by: Operator,
+    added: tuple[Path, ...],
+    dropped: tuple[Path, ...],
+    quorum: int | None,
+    days: int,
+    file: Path,
+) -> None:
+    """Change the operators: add the next trust list with other root keys to FILE, and sign it.
+
+    A quorum of the present roots has to sign it, and one of the new ones.
+    """
+    known = _in_force(file)
+    before, gone = {one.key for one in known.roots}, set(map(read_root_pub, dropped))
+    if gone - before:
+        raise UsageError(f"root key {min(gone - before).hex()[:12]} is none of the domain's; leave it out")
+    after = in_order((before - gone) | set(map(read_root_pub, added)))
+    quorum = quorum or known.quorum
+    if quorum > len(after):
+        raise UsageError(f"a quorum of {quorum} needs as many root keys; add some, or give a lower --quorum")
+    _proceed(file, by, days, roots=after, quorum=quorum)
+
+
+@domain.command()
 @ROOT
 @PASSPHRASE
 @click.option("--yes", is_flag=True, help="Sign without asking.")
@@ -325,7 +311,15 @@ def _in_force(trust: Path) -> TrustList:
     return usable_trust(file, file.newest.network_id, str(trust)).newest
 
 
-def _proceed(file: Path, by: Operator, days: int, removed: Removal | None = None) -> None:
+def _proceed(
+    file: Path,
+    by: Operator,
+    days: int,
+    removed: Removal | None = None,
+    roots: tuple[RootKey, ...] | None = None,
+    quorum: int | None = None,
+) -> None:
+    """The next list, as the one in force but for what is given."""
     known, lists = _in_force(file), read_trust(file).complete
     if missing(read_trust(file).lists[-1]):
         raise UsageError(f"{file} holds a list that waits for signatures; complete it with 'ioe domain sign'")
@@ -333,10 +327,16 @@ def _proceed(file: Path, by: Operator, days: int, removed: Removal | None = None
     removals = {one.node: one for one in known.removals}
     if removed is not None:
         removals[removed.node] = removed
+    after, wanted = roots or known.roots, quorum or known.quorum
+    signers = by.signers(known.roots, known.quorum)
+    heirs = [one for one in after if one not in signers]
+    short = max(0, wanted - sum(one in after for one in signers))
     body = replace(
         known,
         serial=known.serial + 1,
-        signers=by.signers(known.roots, known.quorum),
+        roots=after,
+        quorum=wanted,
+        signers=in_order(one.key for one in (*signers, *heirs[:short])),
         removals=tuple(removals[one] for one in sorted(removals)),
         issued_utc_s=max(now_s, known.issued_utc_s),
         expires_utc_s=now_s + days * _DAY_S,

@@ -60,12 +60,13 @@ def _others() -> tuple[str, ...]:
     return ("--root-pub", "ops2/root.pub", "--root-pub", "ops3/root.pub")
 
 
-def _asked(run: Run, file: str) -> str:
+def _asked(run: Run, file: str, operators: int = 3) -> str:
     """The folder of the operator whose signature a file waits for."""
     wanted = next(
         line.split()[-1] for line in done(run, "domain", "show", file).splitlines() if "waits" in line
     )
-    return next(f"ops{n}" for n in (1, 2, 3) if wanted in Path(f"ops{n}/root.pub").read_text())
+    numbers = range(1, operators + 1)
+    return next(f"ops{n}" for n in numbers if wanted in Path(f"ops{n}/root.pub").read_text())
 
 
 def _admit(run: Run, node: str, *options: str) -> str:
@@ -137,6 +138,25 @@ def test_a_list_is_renewed_before_it_ends(founded: Run) -> None:
     after = read_trust(Path("v.trust")).newest
     assert (after.serial, after.roots, after.removals) == (2, before.roots, before.removals)
     assert after.expires_utc_s > before.expires_utc_s
+
+
+def test_operators_change_by_a_quorum_of_both(founded: Run) -> None:
+    """Two of the old roots and two of the new ones sign; who has left signs nothing any more."""
+    for number in (4, 5):
+        done(founded, "domain", "key", "--root", f"ops{number}")
+    change = ("domain", "roots", "--root", "ops1", "--add", "ops4/root.pub", "--add", "ops5/root.pub")
+    gone = ("--drop", "ops2/root.pub", "--drop", "ops3/root.pub")
+    assert "leave it out" in refused(founded, *change, "--drop", "ops4/root.pub", "v.trust")
+    drop_all = ("domain", "roots", "--root", "ops1", *gone, "v.trust")
+    assert "needs as many root keys" in refused(founded, *drop_all)
+    out = done(founded, *change, *gone, "v.trust")
+    assert out.count("waits for") == 3  # one old, one new, and the sentence about both
+    while "waits" in done(founded, "domain", "show", "v.trust"):
+        done(founded, "domain", "sign", "--root", _asked(founded, "v.trust", 5), "--yes", "v.trust")
+    known = usable_trust(read_trust(Path("v.trust")), NETWORK, "v.trust").newest
+    assert (known.serial, known.quorum, len(known.roots)) == (2, 2, 3)
+    assert "none of the domain's" in refused(founded, "domain", "renew", "--root", "ops2", "v.trust")
+    done(founded, "domain", "renew", "--root", "ops4", "v.trust")
 
 
 def test_a_meter_is_certified(founded: Run) -> None:
