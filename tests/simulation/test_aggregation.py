@@ -6,14 +6,17 @@ domain A                 |          domain B
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ioe_router.config import AggregationConfig, RouterConfig
-from ioe_router.core.deal import FIRST_STEP_NO
+from ioe_router.core.deal import COVER_TRADE_NO, FIRST_STEP_NO
 from ioe_router.core.events import Booked, HoldAnswered, PeerFault
 from ioe_router.core.inputs import ReleaseReservation
+from ioe_router.core.reservation import Reservation
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import ReservationState
@@ -263,3 +266,54 @@ def test_a_border_that_has_crashed_stands_by_both_sides() -> None:
     sim.wait(60)
     assert sim.used_j("a2", "a1") == sim.used_j("a2", "b1") == KWH_J
     sim.check_quiet()
+
+
+LOST = frozenset(
+    {
+        ObjectType.HOLD,
+        ObjectType.GRANT,
+        ObjectType.REFUSE,
+        ObjectType.COMMIT_HOP,
+        ObjectType.COMMITTED,
+        ObjectType.RECEIPT,
+        ObjectType.RELEASE,
+        ObjectType.OUTCOME,
+        ObjectType.FAILED,
+    }
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_lost_the_border_ends_up_even(seed: int) -> None:
+    """With an eighth of all answers lost for two minutes, as much is bought inside as is sold outside."""
+    draw = random.Random(seed)
+    sim = border()
+    sim.at(590)
+    sim.wire.on_object = lambda _here, _there, one: (
+        [] if one.type in LOST and draw.random() < 0.125 else [one]
+    )
+    for _ in range(4):
+        sim.want("b2", draw.choice([KWH_J // 2, KWH_J]), draw.choice([150_000, 300_000, 700_000]))
+        if draw.random() < 0.5:
+            sim.want("a2", KWH_J // 2, 250_000)
+        sim.wait(draw.randrange(5, 40))
+    sim.at(440)
+    sim.wire.on_object = None
+    sim.at(20)
+    sold = committed_j(sim, lambda record: record.core.body.origin == sim.node("a2"))
+    bought = committed_j(
+        sim, lambda record: record.serves is not None and record.serves.trade_no == COVER_TRADE_NO
+    )
+    assert sold == bought > 0
+    assert all(cover.inner for cover in sim.router("a2").inspect().cover._covers.values())
+    sim.check_quiet()
+
+
+def committed_j(sim: Sim, which: Callable[[Reservation], bool]) -> int:
+    """Energy of the border's committed reservations of one kind."""
+    return sum(
+        record.granted[index].energy_j
+        for record in sim.records("a2")
+        if record.state is S.COMMITTED and which(record)
+        for index in record.accepted
+    )
