@@ -196,7 +196,7 @@ class CoverDesk:
             if not held_j and self._price(record, record.slots[index]) is not None:
                 record.refuse_packet(index, cover.why.get(index, ErrorCode.NO_CAPACITY))
         self._decide(record, now, out)
-        if record.state is not ReservationState.HELD:
+        if not record.granted:
             self._let_go(cover, now, out)
 
     # --- answers from inside
