@@ -74,7 +74,9 @@ class Router:
         """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
         self._config = config
         self._network_id = config.parameters.network_id
-        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys)
+        ring = KeyRing(
+            network_id=self._network_id, limit=config.limits.keys, tellers=len(config.neighbors)
+        )
         ring.learn(own_key, now)
         self._judge = judge
         self._accounts = Accounts(config.budgets, tuple(one.node for one in config.neighbors))
@@ -240,7 +242,7 @@ class Router:
         verified = self._sealer.signatures_verified
         sealed = self._sealer.open_any(envelope, frame_sender=sender, now=now)
         if isinstance(sealed.body, OperationalKey):
-            self._sealer.ring.learn(sealed, now)
+            self._sealer.ring.learn(sealed, now, neighbor)
         elif envelope.type in BY_SIGNER and self._sealer.signatures_verified > verified:
             self._signers.charge(sealed.signers[0], envelope.type, now.monotonic_ns)
         return sealed

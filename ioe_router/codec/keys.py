@@ -20,6 +20,7 @@ from ioe_router.model.envelope import Envelope, ObjectType, Sealed, Signature
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId, node_id_of, object_id_of
 from ioe_router.model.proof import Equivocated, Proof
+from ioe_router.model.shares import Shares
 
 FUTURE_TOLERANCE_S: Final = 60
 LIFETIME_MAX_S: Final = 90 * 86_400
@@ -93,10 +94,14 @@ def _input(body: OperationalKey, signed: bytes) -> bytes:
 class KeyRing:
     """Which node each known operational key speaks for, and until when."""
 
-    def __init__(self, *, network_id: str, limit: int) -> None:
-        """`limit` keys at most (Limits.keys); a full ring refuses, after it has dropped what has expired."""
+    def __init__(self, *, network_id: str, limit: int, tellers: int = 1) -> None:
+        """`limit` keys at most (Limits.keys), told by so many neighbours.
+
+        A full ring refuses nodes that it does not know, after it has dropped what has expired.
+        """
         self.network_id: Final = network_id
         self._limit = limit
+        self._shares = Shares(limit, tellers)
         self._keys: dict[bytes, tuple[NodeId, int]] = {}  # operational key -> node, expires_utc_s
         self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
@@ -105,8 +110,10 @@ class KeyRing:
         """Number of operational keys held."""
         return len(self._keys)
 
-    def learn(self, sealed: Sealed[OperationalKey], now: Now) -> NodeId:
-        """Take in a verified certificate and return its node. The same one again changes nothing.
+    def learn(self, sealed: Sealed[OperationalKey], now: Now, teller: NodeId | None = None) -> NodeId:
+        """Take in a verified certificate that a neighbour told (None: our own); returns its node.
+
+        The same one again changes nothing.
 
         Raises PeerError: NETWORK_MISMATCH, FROM_FUTURE, KEY_EXPIRED, OUT_OF_BOUNDS (lifetime), STALE
         (serial), EQUIVOCATION (same serial, other content), CONFLICT (key of another node), LIMIT_REACHED,
@@ -124,7 +131,8 @@ class KeyRing:
         if owner is not None and owner[0] != node:
             raise PeerError(ErrorCode.CONFLICT, "the operational key is certified for another node")
         if owner is None:
-            self._make_room(node, now)
+            self._make_room(node, now, teller)
+            self._shares.note(body.operational_key, teller)
         self._keys[body.operational_key] = (node, body.expires_utc_s)
         self._certificates.setdefault(node, {})[body.operational_key] = sealed
         return node
@@ -177,21 +185,38 @@ class KeyRing:
         proof = Proof(node=node, epoch=0, first=latest.envelope, second=sealed.envelope)
         raise Equivocated(f"two certificates with serial {serial}", proof)
 
-    def _make_room(self, node: NodeId, now: Now) -> None:
-        """Refuse what does not fit. Expired keys go first; each node's latest stays, for its serial."""
-        if len(self._keys) >= self._limit or len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
+    def _make_room(self, node: NodeId, now: Now, teller: NodeId | None) -> None:
+        """Refuse what does not fit; what has expired goes first.
+
+        Where there is no room, a key of a node that is known takes the place of that node's oldest.
+        """
+        if self._is_crowded(teller) or len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
             self._drop_expired(now)
-        if len(self._keys) >= self._limit:
-            raise PeerError(ErrorCode.LIMIT_REACHED, f"{self._limit} keys are known")
-        if len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
+        held = self._certificates.get(node, {})
+        if len(held) >= KEYS_PER_NODE:
             raise PeerError(ErrorCode.LIMIT_REACHED, f"{KEYS_PER_NODE} keys of this node are valid")
+        if self._is_crowded(teller):
+            if not held:
+                raise PeerError(ErrorCode.LIMIT_REACHED, f"no room for one more of {self._limit} keys")
+            self._drop(min(held, key=lambda key: held[key].body.serial))
+
+    def _is_crowded(self, teller: NodeId | None) -> bool:
+        return len(self._keys) >= self._limit or self._shares.is_used_up(teller)
 
     def _drop_expired(self, now: Now) -> None:
+        """A node's latest stays, for its serial, until every key that it follows has expired, too."""
         for key, (node, expires_utc_s) in tuple(self._keys.items()):
             held = self._certificates[node]
             latest = max(one.body.serial for one in held.values()) == held[key].body.serial
-            if expires_utc_s <= now.utc_s and not latest:
-                del self._keys[key], held[key]
+            if expires_utc_s + (LIFETIME_MAX_S if latest else 0) <= now.utc_s:
+                self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        node, _ = self._keys.pop(key)
+        del self._certificates[node][key]
+        if not self._certificates[node]:
+            del self._certificates[node]
+        self._shares.forget(key)
 
 
 def refuse_unsound(body: OperationalKey) -> None:

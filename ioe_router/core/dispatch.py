@@ -64,7 +64,7 @@ def dispatch(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
         case Revocation():
             revoke(parts, sealed, neighbor, now, out)
         case LinkAttestation():
-            parts.evidence.learn_attestation(sealed, now)
+            parts.evidence.learn_attestation(sealed, now, neighbor)
         case TrustList():
             hear_list(parts, sealed, now, out)
         case MemberCertificate():

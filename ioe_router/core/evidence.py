@@ -21,6 +21,7 @@ from ioe_router.model.discovery import IDENTITY_SERIAL, LinkAttestation, LinkKin
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId, link_id_of, object_id_of
+from ioe_router.model.shares import Shares
 
 
 def link_of(attestation: LinkAttestation) -> LinkId:
@@ -40,6 +41,7 @@ class Evidence:
         self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
         self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
         self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
+        self._shares = Shares(config.limits.attestations, len(config.neighbors))
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
         self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
 
@@ -55,11 +57,24 @@ class Evidence:
             own = self.own_key.body.operational_key
             self._keys = {k: v for k, v in self._keys.items() if k == own or v.body.expires_utc_s > now.utc_s}
         if known is None and len(self._keys) >= self._config.limits.keys:
-            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of operational keys is full")
+            self._replace_oldest(sealed)
         self._keys[body.operational_key] = sealed
 
-    def learn_attestation(self, sealed: Sealed[LinkAttestation], now: Now) -> None:
-        """Take a verified attestation. PeerError as for keys, or when it is not signed by both ends."""
+    def _replace_oldest(self, sealed: Sealed[OperationalKey]) -> None:
+        """A key of a node that is known takes the place of that node's oldest. PeerError: it is not known."""
+        own = self.own_key.body.operational_key
+        held = [k for k, v in self._keys.items() if v.signers == sealed.signers and k != own]
+        if not held:
+            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of operational keys is full")
+        del self._keys[min(held, key=lambda key: self._keys[key].body.serial)]
+
+    def learn_attestation(
+        self, sealed: Sealed[LinkAttestation], now: Now, teller: NodeId | None = None
+    ) -> None:
+        """Take a verified attestation that a neighbour told (None: a link of our own).
+
+        PeerError as for keys, or when it is not signed by both ends.
+        """
         if sealed.object_id in self._attestations:
             return
         body = sealed.body
@@ -70,17 +85,29 @@ class Evidence:
             self._refuse_revoked(end, IDENTITY_SERIAL)
         if body.keeper == body.other or set(sealed.signers) != {body.keeper, body.other}:
             raise PeerError(ErrorCode.WRONG_SIGNER, "an attestation is signed by the two ends of the link")
-        if len(self._attestations) >= self._config.limits.attestations:
+        if self._is_crowded(teller):
             self._drop_expired_attestations(now)
-        if len(self._attestations) >= self._config.limits.attestations:
-            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link attestations is full")
+        if self._is_crowded(teller):
+            raise PeerError(ErrorCode.LIMIT_REACHED, "no room for one more link attestation")
         self._attestations[sealed.object_id] = sealed
+        self._shares.note(sealed.object_id, teller)
         known = self._latest.get(link_of(body))
         if known is None or body.serial > known.body.serial:
             self._latest[link_of(body)] = sealed
 
+    def _is_crowded(self, teller: NodeId | None) -> bool:
+        """Whether there is no room for an attestation that this neighbour tells."""
+        full = len(self._attestations) >= self._config.limits.attestations
+        return full or self._shares.is_used_up(teller)
+
     def _drop_expired_attestations(self, now: Now) -> None:
-        self._attestations = {k: v for k, v in self._attestations.items() if v.body.expires_utc_s > now.utc_s}
+        over = [k for k, v in self._attestations.items() if v.body.expires_utc_s <= now.utc_s]
+        self._forget(over)
+
+    def _forget(self, attestations: list[ObjectId]) -> None:
+        for key in attestations:
+            del self._attestations[key]
+            self._shares.forget(key)
         self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
 
     def _check_validity(self, network_id: str, issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
@@ -100,8 +127,7 @@ class Evidence:
         """Keys of `node` up to this serial are void, with IDENTITY_SERIAL its attestations, too."""
         self._revoked[node] = max(up_to_serial, self._revoked.get(node, 0))
         if up_to_serial >= IDENTITY_SERIAL:
-            self._attestations = {k: v for k, v in self._attestations.items() if node not in v.signers}
-            self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
+            self._forget([key for key, one in self._attestations.items() if node in one.signers])
 
     def is_revoked(self, node: NodeId, serial: int = IDENTITY_SERIAL) -> bool:
         """Whether the key of a node with this serial is void; without one, whether its identity is."""

@@ -23,6 +23,7 @@ from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Direction, Offer
+from ioe_router.model.shares import Shares
 
 OfferKey = tuple[NodeId, int]
 
@@ -129,12 +130,17 @@ class LocRib:
         self._by_target: dict[Target, list[Path]] = {}
         self._by_hash: dict[PathHash, Path] = {}
         self._origins: dict[NodeId, int] = {}
+        self._shares = Shares(config.limits.origins, len(config.neighbors))
         self._expiry: list[tuple[int, PathHash]] = []
 
     def add(self, path: Path) -> None:
         """Take a path that is not there yet. PeerError LIMIT_REACHED for an origin too many."""
-        if path.origin not in self._origins and len(self._origins) >= self._origins_max:
-            raise PeerError(ErrorCode.LIMIT_REACHED, f"paths to {self._origins_max} origins are known")
+        if path.origin not in self._origins:
+            if len(self._origins) >= self._origins_max or self._shares.is_used_up(path.neighbor):
+                raise PeerError(
+                    ErrorCode.LIMIT_REACHED, f"no room for one more of {self._origins_max} origins"
+                )
+            self._shares.note(path.origin, path.neighbor)
         self._origins[path.origin] = self._origins.get(path.origin, 0) + 1
         insort(self._by_target.setdefault(path.target, []), path, key=_order)
         self._by_hash[path.hash] = path
@@ -150,6 +156,7 @@ class LocRib:
         self._origins[path.origin] -= 1
         if not self._origins[path.origin]:
             del self._origins[path.origin]
+            self._shares.forget(path.origin)
 
     def to(self, target: Target) -> tuple[Path, ...]:
         """The paths to a target, best first."""

@@ -18,11 +18,12 @@ from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId, PathHash
 from ioe_router.model.routing import Direction, Offer, OfferWithdrawal, PathAdvert, PathEntry, PathWithdrawal
 from ioe_router.router import Router
+from ioe_router.sim.keys import identity_of
 from tests.attacks.attack import Swap, Value, attack, holds
 from tests.attacks.stage import Stage, last_offer, offer, path_of, signed_bytes, street, unsigned
-from tests.attacks.test_rows_of_signatures import withdrawal
+from tests.attacks.test_rows_of_signatures import certified, withdrawal
 from tests.mutants.patching import Edit
-from tests.simulation.pair import KWH_J, Cable, build, decoded
+from tests.simulation.pair import KWH_J, PARAMETERS, START_UTC_S, Cable, build, decoded
 
 SMALL: Final = Budgets(
     frames=Rate(per_s=100, burst=100),
@@ -166,6 +167,36 @@ def test_row_24_keys_without_number() -> None:
     stage = street()
     stage.say(*[_certificate(stage, serial) for serial in range(2, 7)])
     holds(stage.complaints() == [ErrorCode.LIMIT_REACHED] * 2, "four keys of a node are enough")
+
+
+def _strangers(count: int) -> list[Envelope]:
+    """Certificates of nodes that do not exist."""
+    issued = START_UTC_S - 3_600
+    made = (identity_of(9, f"nobody {n}", PARAMETERS.network_id, issued) for n in range(count))
+    return [one.own_key.envelope for one in made]
+
+
+@attack(24, without=[Swap("model.shares:Shares.is_used_up", lambda *_: False)])
+def test_row_24_nodes_that_do_not_exist() -> None:
+    """The mill brings keys of eighty made-up nodes: it gets half of the table, the rest is for others."""
+    stage = street(limits=Limits(keys=64))
+    crowd = _strangers(90)
+    for at in range(0, 80, 20):
+        stage.say(*crowd[at : at + 20])
+    stage.look_from_now()
+    stage.sim.wire.inject("house", "street", *crowd[80:])
+    holds(not stage.complaints("house"), "there is room for nodes that another neighbour tells of")
+
+
+@attack(24, without=[Edit("codec.keys:KeyRing._make_room", "if not held:", "if True:")])
+def test_row_24_a_key_that_cannot_be_renewed() -> None:
+    """The mill has filled the table with made-up nodes: who is known can renew its key all the same."""
+    stage = street(limits=Limits(keys=64))
+    for at in range(0, 80, 20):
+        stage.say(*_strangers(80)[at : at + 20])
+    _, renewed = certified(stage, "farm", 2, lifetime_s=86_400)
+    stage.say(renewed)
+    holds(not stage.complaints(), "no crowd keeps an honest node from renewing its key")
 
 
 def _certificate(stage: Stage, serial: int) -> Envelope:

@@ -13,6 +13,7 @@ from ioe_router.adapters.keystore import Identity, Operational
 from ioe_router.adapters.node import Node
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.http2 import (
+    ENHANCE_YOUR_CALM,
     GOAWAY,
     HEADERS,
     MAX_CONCURRENT_STREAMS,
@@ -107,7 +108,7 @@ def test_row_25_a_flood_of_pings() -> None:
                 answered += one.kind == PING
                 if answered == PINGS:
                     line.hush()
-                if one.kind == GOAWAY:
+                if one.kind == GOAWAY and one.payload[4:8] == ENHANCE_YOUR_CALM:
                     return True
         return False
 
