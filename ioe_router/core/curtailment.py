@@ -145,9 +145,7 @@ class Curtailments:
         slot = record.slots[item.index]
         late = self._too_late(slot, effective_utc_ms, now)
         if late is not None:
-            ahead_ms = max(
-                0, effective_utc_ms - AHEAD_MS - now.utc_ms
-            )  # then it is at once: a clock was wrong
+            ahead_ms = max(0, effective_utc_ms - AHEAD_MS - now.utc_ms)  # then it is at once
             raise PeerError(late, f"slot {slot} of packet {item.index} cannot be cut any more", ahead_ms)
         entry = self._hop.legs.entry(leg, slot, item.index)
         if entry is not None and item.energy_j > there_j(leg, entry.committed):
