@@ -6,6 +6,12 @@ traces the presented chain back to one pinned CA.  A dialler trusts the CA of
 exactly the neighbour it wants and asks for that neighbour's name, so there a
 finished handshake is the proof.
 
+gRPC has no option for the least TLS version, and a dialler is not told which
+one was taken.  But the cipher suites of TLS 1.2 can be chosen, those of TLS 1.3
+cannot: with none left but one for pre-shared keys, which nobody has, nothing
+older than TLS 1.3 comes to an end, in either direction (adapters/__init__.py: gRPC
+reads that when it is imported).
+
 The server's certificate is asked for at every handshake.  That is how a new
 leaf comes into use without a restart, and it is the only sign gRPC gives of a
 connection that never gets as far as a stream; `handshakes` counts them.

@@ -94,19 +94,33 @@ def _explain_handshake(dial: Dial, plain: socket.socket) -> str:
 
 def _explain_silence(dial: Dial, secure: ssl.SSLSocket) -> str:
     """The server passed every check of ours. In TLS 1.3 its verdict on us comes with the first read."""
+    by_dates = _explain_dates(dial, secure.getpeercert(binary_form=True))
     try:
         secure.sendall(_HTTP2_HELLO)
         answered = bool(secure.recv(1))
     except ssl.SSLError as error:
-        return _explain_alert(dial, error)
+        return by_dates or _explain_alert(dial, error)
     except OSError:
         answered = False
     if answered:
         return f"TLS with {dial.name} at {dial.where} works now; the dial will be repeated"
-    return (
+    return by_dates or (
         f"{dial.name} at {dial.where} refused this node's certificate; "
         "add this node's node.pub to its neighbours and check both machines' clocks"
     )
+
+
+def _explain_dates(dial: Dial, shown: bytes | None) -> str | None:
+    """The neighbour's leaf is hours old by its clock: is ours over, or not yet begun, at that time?"""
+    if shown is None:
+        return None
+    theirs, mine = x509.load_der_x509_certificate(shown), x509.load_pem_x509_certificate(dial.leaf.chain_pem)
+    refused = f"{dial.name} at {dial.where} refused this node's certificate"
+    if mine.not_valid_after_utc <= theirs.not_valid_before_utc:
+        return f"{refused}, which has expired by its clock; set this machine's clock and renew the key"
+    if mine.not_valid_before_utc >= theirs.not_valid_after_utc:
+        return f"{refused}, which is not valid yet by its clock; synchronise the clocks of both machines"
+    return None
 
 
 def _explain_certificate(dial: Dial, error: ssl.SSLCertVerificationError) -> str:

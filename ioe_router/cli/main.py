@@ -16,9 +16,10 @@ import sys
 from typing import Final
 
 # Before gRPC is imported anywhere: a forked child of a gRPC process hangs, so the support for
-# it is off; and what gRPC writes to stderr by itself is said better by the log.
+# it is off; and what gRPC writes to stderr by itself is said better by the log, which reads it
+# in a node that runs (daemon/transport_log.py).
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+os.environ.setdefault("GRPC_VERBOSITY", "INFO" if "run" in sys.argv[1:2] else "NONE")
 
 import click
 

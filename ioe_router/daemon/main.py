@@ -37,6 +37,7 @@ from ioe_router.daemon.key_keeper import KeyKeeper, Secret
 from ioe_router.daemon.peer_watch import PeerWatch
 from ioe_router.daemon.reporting import Log
 from ioe_router.daemon.store import open_store
+from ioe_router.daemon.transport_log import TransportLog
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import SignerLost, UsageError
@@ -64,7 +65,10 @@ def run(config: Path, record: Path | None = None) -> None:
     """
     plan = read_plan(config)
     store = open_store(plan.store, plan.node, plan.parameters.network_id)
+    transport_log = TransportLog()
+    transport_log.start()
     daemon = _Daemon(plan, store, record)
+    transport_log.told = daemon.on_caller_refused
     try:
         asyncio.run(daemon.run())
     except SignerLost as error:
@@ -72,6 +76,7 @@ def run(config: Path, record: Path | None = None) -> None:
     finally:
         daemon.close()
         store.close()
+        transport_log.stop()
 
 
 class _Daemon:
@@ -162,6 +167,10 @@ class _Daemon:
             refuse_revoked(evidence.is_void(evidence.own_key.body.operational_key))
         except UsageError as error:
             raise StartRefused(str(error)) from error
+
+    def on_caller_refused(self, cause: str, count: int) -> None:
+        """Somebody was turned away from the peer port before it could say a word."""
+        self._log.warn("CallerRefused", cause=cause, count=count)
 
     def _on_recording_failed(self, sentence: str) -> None:
         self._log.warn("RecordingEnded", cause=sentence)
