@@ -190,7 +190,7 @@ class BadNeighbor:
         self.plan, self.port = plan, port
         self.sent: Counter[str] = Counter()
         (self.victim,) = plan.neighbors
-        self._key = own_key(plan, plan.clock.now(), int(time.time()))
+        self._key = own_key(plan, plan.clock.now(), int(time.time()), lambda: None)
         self._router = self._fresh()
         self._epoch = int(time.time())
         self._numbers = iter(range(1 << 62))

@@ -83,7 +83,7 @@ async def run(config: Path, per_s: float) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     plan, buyer = read_plan(config), Buyer()
     now = plan.clock.now()
-    operational = own_key(plan, now, wall_utc_s())
+    operational = own_key(plan, now, wall_utc_s(), lambda: None)
     store = open_store(plan.store, plan.node, plan.parameters.network_id)
     router = Timed(
         router_config(plan, now),

@@ -93,6 +93,8 @@ class Limits:
     path_links: int = 32
     holds_per_link: int = 1024
     holds_per_origin: int = 256
+    reservations: int = 8192  # open, or remembered for repeated questions
+    packets: int = 131_072  # of those
     held_link_ppm: int = 1_000_000  # of a link's limit: held by all in one slot and direction
     held_share_ppm: int = 750_000  # of a link's limit: held by one initiator in one slot and direction
     keys: int = 8192

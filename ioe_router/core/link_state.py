@@ -30,6 +30,7 @@ from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId
 from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Flow, LinkState
+from ioe_router.model.shares import Shares
 from ioe_router.model.slot import Slot
 
 HORIZON_SLOTS: Final = 192
@@ -107,6 +108,7 @@ class LinkStates:
         self._interval_ns = config.timers.link_state_ms * NS_PER_MS
         self._gather_ns = self._interval_ns // GATHER_PARTS
         self._states_max = config.limits.link_states
+        self._shares: Shares[LinkSlot, NodeId] = Shares(self._states_max, len(config.neighbors))
         self._sealer = sealer
         self._evidence = evidence
         self._prerequisites = prerequisites
@@ -140,8 +142,10 @@ class LinkStates:
             raise Equivocated("two states of a link bear the same epoch and sequence number", proof)
         if slot + self._slot_s <= now.utc_s:
             return False
-        if known is None and self._count >= self._states_max:
-            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link states is full")
+        if known is None:
+            if self._count >= self._states_max or not self._shares.admits(neighbor):
+                raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link states is full")
+            self._shares.hold((body.link, slot), neighbor)
         self._store(sealed)
         self._news[body.link, slot] = neighbor
         return True
@@ -246,6 +250,7 @@ class LinkStates:
             slot = Slot(start_utc_s)
             if self._table[link].pop(slot, None) is not None:
                 self._count -= 1
+            self._shares.drop((link, slot))
             for table in (self._own, self._waiting, self._news):
                 table.pop((link, slot), None)
         ended = [key for key in self._waiting if key[1] + self._slot_s <= now.utc_s]

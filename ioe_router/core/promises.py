@@ -75,6 +75,9 @@ class Promises:
                 self._write_keys(record, out)
                 record.stored = True
                 out.persist(RecordKind.RESERVATION, key_of(record.key), record_of(record, now))
+        for record in self._reservations.pushed_out():
+            if record.stored:
+                out.persist(RecordKind.RESERVATION, key_of(record.key), None)
 
     def _write_numbers(self, out: Outbox) -> None:
         """Allow a block of line numbers before the first of it is used, so that none is used twice."""

@@ -49,6 +49,8 @@ class Quotas:
 
     def check_count(self, body: HoldCore, neighbor: NodeId | None, now: Now) -> None:
         """Whether one more reservation may be open. QuotaReached at a bound; `neighbor` None: our own."""
+        if not self._table.make_room(neighbor, len(body.items)):
+            raise QuotaReached("too many reservations are remembered", self._retry_ms)
         of_link, of_initiator = [], []
         for other in self._table.open_records():
             near = other.toward_initiator
@@ -90,6 +92,8 @@ class Quotas:
 
     def _held_j(self, leg: Leg, ledger: SlotLedger, initiator: NodeId | None) -> int:
         """Energy that is held in the leg's direction, by everybody or by one initiator."""
+        if self._table.open_packets > len(ledger.entries):
+            return self._held_by_entries_j(leg, ledger, initiator)
         held_j = 0
         for other in self._table.open_records():
             body = other.core.body
@@ -97,4 +101,13 @@ class Quotas:
                 for item in body.items:
                     entry = ledger.entries.get((body.reservation, body.version, item.index))
                     held_j += entry.gross_j if entry is not None and entry.flow is leg.flow else 0
+        return held_j
+
+    def _held_by_entries_j(self, leg: Leg, ledger: SlotLedger, initiator: NodeId | None) -> int:
+        """The same by what is on the books of the slot: less to look at when much is open elsewhere."""
+        held_j = 0
+        for (reservation, version, _), entry in ledger.entries.items():
+            other = self._table.get(reservation, version)
+            if other is not None and other.state in HELD and entry.flow is leg.flow:
+                held_j += entry.gross_j if initiator in (None, other.core.body.initiator) else 0
         return held_j

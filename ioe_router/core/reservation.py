@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from ioe_router.config import RouterConfig
 from ioe_router.core.cuts import Cut
 from ioe_router.core.legs import Leg
-from ioe_router.core.reservation_fsm import TERMINAL, ReservationEvent, advance
+from ioe_router.core.reservation_fsm import ENDED, TERMINAL, ReservationEvent, advance
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.parameters import SETTLEMENT_SLOTS
 from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
+from ioe_router.model.shares import Shares
 from ioe_router.model.slot import Slot
 
 ReservationKey = tuple[ReservationId, int]
@@ -146,6 +147,12 @@ class ReservationTable:
         self._kept_ns = max(config.timers.outcome_kept_s, 2 * window_s) * MS_PER_S * NS_PER_MS
         self._records: dict[ReservationKey, Reservation] = {}
         self._open: dict[ReservationKey, Reservation] = {}
+        self.open_packets = 0  # of all open records
+        limits, parties = config.limits, len(config.neighbors) + 1  # this node itself is one
+        self._shares: Shares[ReservationKey, NodeId | None] = Shares(limits.reservations, parties)
+        self._packets: Shares[ReservationKey, NodeId | None] = Shares(limits.packets, parties)
+        self._idle: dict[NodeId | None, dict[ReservationKey, None]] = {}  # ended, never committed to
+        self._pushed_out: list[Reservation] = []
         self._changed: dict[ReservationKey, Reservation] = {}
 
     def changed(self) -> tuple[Reservation, ...]:
@@ -157,9 +164,11 @@ class ReservationTable:
     def restore(self, record: Reservation) -> None:
         """Enter a record of an earlier life; no quota counts against a promise."""
         record.changes = self._changed
-        self._records[record.key] = record
+        self._keep(record)
         if record.state not in TERMINAL or record.unconfirmed:
-            self._open[record.key] = record
+            self._open_again(record)
+        else:
+            self._note_idle(record)
 
     def get(self, reservation: ReservationId, version: int) -> Reservation | None:
         """The record of a reservation version."""
@@ -191,19 +200,67 @@ class ReservationTable:
 
     def enter(self, record: Reservation) -> None:
         """Keep a new record; whether there is room for it was asked before."""
-        self._records[record.key] = self._open[record.key] = record
+        self._keep(record)
+        self._open_again(record)
         record.changes = self._changed
+
+    def admits(self, neighbor: NodeId | None, packets: int) -> bool:
+        """Whether there is room to remember one more reservation of a neighbour, None: of this node."""
+        return self._shares.admits(neighbor) and self._packets.admits(neighbor, packets)
+
+    def make_room(self, neighbor: NodeId | None, packets: int) -> bool:
+        """The same, after the oldest of its reservations that ended without a COMMIT have gone.
+
+        Nothing depends on those: asked again, they are refused or held anew.
+        """
+        idle = self._idle.get(neighbor, {})
+        while not self.admits(neighbor, packets) and idle:
+            record = self._records[next(iter(idle))]
+            self._forget(record)
+            self._pushed_out.append(record)
+        return self.admits(neighbor, packets)
+
+    def pushed_out(self) -> tuple[Reservation, ...]:
+        """What has made room for others since the last call."""
+        gone = tuple(self._pushed_out)
+        self._pushed_out.clear()
+        return gone
+
+    def _keep(self, record: Reservation) -> None:
+        party = _party(record)
+        self._records[record.key] = record
+        self._shares.hold(record.key, party)
+        self._packets.hold(record.key, party, len(record.core.body.items))
+
+    def _note_idle(self, record: Reservation) -> None:
+        if record.state in ENDED and record.commit is None and record.key in self._records:
+            self._idle.setdefault(_party(record), {})[record.key] = None
+
+    def _forget(self, record: Reservation) -> None:
+        del self._records[record.key]
+        self._changed.pop(record.key, None)
+        self._shares.drop(record.key)
+        self._packets.drop(record.key)
+        self._idle.get(_party(record), {}).pop(record.key, None)
+
+    def _open_again(self, record: Reservation) -> None:
+        if record.key not in self._open:
+            self.open_packets += len(record.core.body.items)
+        self._idle.get(_party(record), {}).pop(record.key, None)
+        self._open[record.key] = record
 
     def settle(self, record: Reservation) -> None:
         """Take an ended record off the open list once its neighbours know (it stays answerable)."""
         if record.state not in TERMINAL or record.unconfirmed:
-            self._open[record.key] = record
+            self._open_again(record)
         else:
             self.close(record)
 
     def close(self, record: Reservation) -> None:
         """Take an ended record off the open list, whatever its neighbours know."""
-        self._open.pop(record.key, None)
+        if self._open.pop(record.key, None) is not None:
+            self.open_packets -= len(record.core.body.items)
+            self._note_idle(record)
 
     def deadline_ns(self) -> int | None:
         """The next hold deadline or retry."""
@@ -217,8 +274,7 @@ class ReservationTable:
         """Drop records whose retention is over; what is booked stays until its slot is before `before`."""
         gone = tuple(record for record in self._records.values() if self._is_over(record, now, before))
         for record in gone:
-            del self._records[record.key]
-            self._changed.pop(record.key, None)
+            self._forget(record)
         return gone
 
     def _is_over(self, record: Reservation, now: Now, before: Slot) -> bool:
@@ -226,3 +282,9 @@ class ReservationTable:
             return False
         books = record.state is ReservationState.COMMITTED or record.release is not None
         return not books or record.last_slot < before
+
+
+def _party(record: Reservation) -> NodeId | None:
+    """Whose part of the table a record takes: the neighbour's it came from, None for an own one."""
+    near = record.toward_initiator
+    return None if near is None else near.port.neighbor

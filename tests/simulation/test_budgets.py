@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Unpack
 
 from ioe_router.adapters.recordings import Given
-from ioe_router.config import Budgets, Rate, RouterConfig
+from ioe_router.config import Budgets, Limits, Rate, RouterConfig
+from ioe_router.core.effects import RecordKind
 from ioe_router.core.events import NeighborDown, PeerFault
 from ioe_router.core.session_fsm import SessionState
 from ioe_router.model.discovery import Fault, Keepalive
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import ReservationId
-from ioe_router.model.reservation import Committed, OutcomeQuery
+from ioe_router.model.reservation import Committed, OutcomeQuery, ReservationState
 from ioe_router.router import Router
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import Cable, Sim, build
@@ -176,3 +177,65 @@ def test_own_work_is_charged_to_nobody() -> None:
     sim.wait(200)
     assert sim.events("c", PeerFault) == []
     assert sim.router("c")._sealer.charge.__name__ == "charge_nobody"
+
+
+def flooded() -> Sim:
+    """Node c asks b with ever new ids and gives back at once; d, at b as well, has not asked yet."""
+    sim = build(Cable("b", "a"), Cable("b", "c"), Cable("b", "d"), limits=Limits(reservations=16))
+    sim.at(1_200)
+    sim.offer("a", 100_000)
+    sim.at(500)
+    return sim
+
+
+def test_a_flood_of_new_ids_takes_the_place_of_its_own_past() -> None:
+    """Ids that are asked and given back push each other out; what is committed stays, others are served."""
+    sim = flooded()
+    kept = Puppet(sim, "c", "b", "a").ask()
+    kept.commit()
+    for _ in range(30):
+        puppet = Puppet(sim, "c", "b", "a").ask()
+        assert puppet.granted()
+        puppet.release()
+    assert len(sim.records("b")) == len(sim.records("a")) == 8
+    assert sim.states("b").count(ReservationState.COMMITTED) == 1
+    stored = [one for one in sim.wire.nodes[sim.node("b")].store if one[0] is RecordKind.RESERVATION]
+    assert len(stored) <= 8
+    honest = Puppet(sim, "d", "b", "a").ask()
+    assert honest.granted()
+    honest.commit()
+    assert len(sim.heard("b", "d", Committed)) == 1
+    sim.check()
+
+
+def test_what_is_open_pushes_nothing_out_and_is_refused_at_its_part() -> None:
+    """Holds that stay open stop at the part of their neighbour with QUOTA; another has its own."""
+    sim = flooded()
+    open_ones = [Puppet(sim, "c", "b", "a").ask() for _ in range(12)]
+    refused = [one for one in open_ones if one.refusals()]
+    assert len(refused) == 4
+    assert {one.refused().code for one in refused} == {ErrorCode.QUOTA}
+    assert all(one.refused().retry_after_ms > 0 for one in refused)
+    other = Puppet(sim, "d", "b", "a").ask()
+    assert [one.failing_node for one in other.refusals()] in ([], [sim.node("a")])
+    sim.check()
+
+
+def test_what_an_initiator_holds_is_the_same_counted_either_way() -> None:
+    """What is held comes to the same by reservations and by the books of the slot."""
+    sim = build(Cable("b", "a", rating_va=4_000), Cable("b", "c", rating_va=4_000), limits=Limits())
+    sim.at(1_200)
+    sim.offer("a", 100_000)
+    sim.at(590)
+    for _ in range(3):
+        Puppet(sim, "c", "b", "a", changes={"band": 0}).ask()
+    leg = next(one for one in sim.records("b")[0].legs())
+    ledger = sim.ledger("b", "c")
+    assert ledger is not None
+    quotas = sim.router("b").inspect().holds._quotas
+    for initiator in (None, sim.node("c"), sim.node("a")):
+        counted = quotas._held_by_entries_j(leg, ledger, initiator)
+        quotas._table.open_packets, kept = 0, quotas._table.open_packets
+        assert quotas._held_j(leg, ledger, initiator) == counted
+        quotas._table.open_packets = kept
+    assert quotas._held_by_entries_j(leg, ledger, sim.node("c")) > 0
