@@ -74,13 +74,7 @@ class Router:
         """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
         self._config = config
         self._network_id = config.parameters.network_id
-<<<<<<< HEAD
-        ring = KeyRing(
-            network_id=self._network_id, limit=config.limits.keys, tellers=len(config.neighbors)
-        )
-=======
-        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys, neighbors=len(config.neighbors))
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
+        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys, tellers=len(config.neighbors))
         ring.learn(own_key, now)
         self._judge = judge
         self._accounts = Accounts(config.budgets, tuple(one.node for one in config.neighbors))

@@ -94,17 +94,10 @@ def _input(body: OperationalKey, signed: bytes) -> bytes:
 class KeyRing:
     """Which node each known operational key speaks for, and until when."""
 
-<<<<<<< HEAD
     def __init__(self, *, network_id: str, limit: int, tellers: int = 1) -> None:
         """`limit` keys at most (Limits.keys), told by so many neighbours.
 
         A full ring refuses nodes that it does not know, after it has dropped what has expired.
-=======
-    def __init__(self, *, network_id: str, limit: int, neighbors: int = 1) -> None:
-        """`limit` keys at most (Limits.keys), shared among so many neighbours that bring them.
-
-        A full ring refuses, after it has dropped what has expired.
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
         """
         self.network_id: Final = network_id
         self._limit = limit
@@ -112,23 +105,15 @@ class KeyRing:
         self._keys: dict[bytes, tuple[NodeId, int]] = {}  # operational key -> node, expires_utc_s
         self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
-        self._shares: Shares[bytes, NodeId] = Shares(limit, neighbors)
 
     def __len__(self) -> int:
         """Number of operational keys held."""
         return len(self._keys)
 
-<<<<<<< HEAD
     def learn(self, sealed: Sealed[OperationalKey], now: Now, teller: NodeId | None = None) -> NodeId:
         """Take in a verified certificate that a neighbour told (None: our own); returns its node.
 
         The same one again changes nothing.
-=======
-    def learn(self, sealed: Sealed[OperationalKey], now: Now, via: NodeId | None = None) -> NodeId:
-        """Take in a verified certificate and return its node. The same one again changes nothing.
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
-
-        `via` is the neighbour that has brought it, None for what this node has itself.
 
         Raises PeerError: NETWORK_MISMATCH, FROM_FUTURE, KEY_EXPIRED, OUT_OF_BOUNDS (lifetime), STALE
         (serial), EQUIVOCATION (same serial, other content), CONFLICT (key of another node), LIMIT_REACHED,
@@ -146,14 +131,8 @@ class KeyRing:
         if owner is not None and owner[0] != node:
             raise PeerError(ErrorCode.CONFLICT, "the operational key is certified for another node")
         if owner is None:
-<<<<<<< HEAD
             self._make_room(node, now, teller)
             self._shares.note(body.operational_key, teller)
-=======
-            self._make_room(node, now, via)
-            if via is not None:
-                self._shares.hold(body.operational_key, via)
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
         self._keys[body.operational_key] = (node, body.expires_utc_s)
         self._certificates.setdefault(node, {})[body.operational_key] = sealed
         return node
@@ -206,7 +185,6 @@ class KeyRing:
         proof = Proof(node=node, epoch=0, first=latest.envelope, second=sealed.envelope)
         raise Equivocated(f"two certificates with serial {serial}", proof)
 
-<<<<<<< HEAD
     def _make_room(self, node: NodeId, now: Now, teller: NodeId | None) -> None:
         """Refuse what does not fit; what has expired goes first.
 
@@ -216,16 +194,6 @@ class KeyRing:
             self._drop_expired(now)
         held = self._certificates.get(node, {})
         if len(held) >= KEYS_PER_NODE:
-=======
-    def _make_room(self, node: NodeId, now: Now, via: NodeId | None) -> None:
-        """Refuse what does not fit. Expired keys go first; each node's latest stays, for its serial."""
-        if self._is_full(via) or len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
-            self._drop_expired(now)
-            self._shares.drop_all_but(self._keys)
-        if self._is_full(via):
-            raise PeerError(ErrorCode.LIMIT_REACHED, f"{len(self._keys)} keys are known")
-        if len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
             raise PeerError(ErrorCode.LIMIT_REACHED, f"{KEYS_PER_NODE} keys of this node are valid")
         if self._is_crowded(teller):
             if not held:
@@ -234,10 +202,6 @@ class KeyRing:
 
     def _is_crowded(self, teller: NodeId | None) -> bool:
         return len(self._keys) >= self._limit or self._shares.is_used_up(teller)
-
-    def _is_full(self, via: NodeId | None) -> bool:
-        """Whether there is no room for a key, or none for one more of the neighbour that brings it."""
-        return len(self._keys) >= self._limit or (via is not None and not self._shares.admits(via))
 
     def _drop_expired(self, now: Now) -> None:
         """A node's latest stays, for its serial, until every key that it follows has expired, too."""

@@ -41,11 +41,7 @@ class Evidence:
         self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
         self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
         self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
-<<<<<<< HEAD
         self._shares = Shares(config.limits.attestations, len(config.neighbors))
-=======
-        self._shares: Shares[ObjectId, NodeId] = Shares(config.limits.attestations, len(config.neighbors))
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
         self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
 
@@ -64,7 +60,6 @@ class Evidence:
             self._replace_oldest(sealed)
         self._keys[body.operational_key] = sealed
 
-<<<<<<< HEAD
     def _replace_oldest(self, sealed: Sealed[OperationalKey]) -> None:
         """A key of a node that is known takes the place of that node's oldest. PeerError: it is not known."""
         own = self.own_key.body.operational_key
@@ -77,10 +72,6 @@ class Evidence:
         self, sealed: Sealed[LinkAttestation], now: Now, teller: NodeId | None = None
     ) -> None:
         """Take a verified attestation that a neighbour told (None: a link of our own).
-=======
-    def learn_attestation(self, sealed: Sealed[LinkAttestation], now: Now, via: NodeId | None = None) -> None:
-        """Take a verified attestation that `via` has brought, None for an own one.
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
 
         PeerError as for keys, or when it is not signed by both ends.
         """
@@ -94,36 +85,20 @@ class Evidence:
             self._refuse_revoked(end, IDENTITY_SERIAL)
         if body.keeper == body.other or set(sealed.signers) != {body.keeper, body.other}:
             raise PeerError(ErrorCode.WRONG_SIGNER, "an attestation is signed by the two ends of the link")
-<<<<<<< HEAD
         if self._is_crowded(teller):
             self._drop_expired_attestations(now)
         if self._is_crowded(teller):
             raise PeerError(ErrorCode.LIMIT_REACHED, "no room for one more link attestation")
-=======
-        if self._is_full(via):
-            self._drop_expired_attestations(now)
-        if self._is_full(via):
-            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link attestations is full")
-        if via is not None:
-            self._shares.hold(sealed.object_id, via)
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
         self._attestations[sealed.object_id] = sealed
         self._shares.note(sealed.object_id, teller)
         known = self._latest.get(link_of(body))
         if known is None or body.serial > known.body.serial:
             self._latest[link_of(body)] = sealed
 
-<<<<<<< HEAD
     def _is_crowded(self, teller: NodeId | None) -> bool:
         """Whether there is no room for an attestation that this neighbour tells."""
         full = len(self._attestations) >= self._config.limits.attestations
         return full or self._shares.is_used_up(teller)
-=======
-    def _is_full(self, via: NodeId | None) -> bool:
-        """Whether there is no room for an attestation, or none for one more of who brings it."""
-        full = len(self._attestations) >= self._config.limits.attestations
-        return full or (via is not None and not self._shares.admits(via))
->>>>>>> 7b3cf68 (Tables are shared out among neighbours; remembered reservations are bounded and make room for new ones of the same neighbour)
 
     def _drop_expired_attestations(self, now: Now) -> None:
         over = [k for k, v in self._attestations.items() if v.body.expires_utc_s <= now.utc_s]
@@ -134,7 +109,6 @@ class Evidence:
             del self._attestations[key]
             self._shares.forget(key)
         self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
-        self._shares.drop_all_but(self._attestations)
 
     def _check_validity(self, network_id: str, issued_utc_s: int, expires_utc_s: int, now: Now) -> None:
         if network_id != self._network_id:

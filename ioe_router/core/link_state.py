@@ -28,9 +28,9 @@ from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId
+from ioe_router.model.parts import Parts
 from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Flow, LinkState
-from ioe_router.model.shares import Shares
 from ioe_router.model.slot import Slot
 
 HORIZON_SLOTS: Final = 192
@@ -108,7 +108,7 @@ class LinkStates:
         self._interval_ns = config.timers.link_state_ms * NS_PER_MS
         self._gather_ns = self._interval_ns // GATHER_PARTS
         self._states_max = config.limits.link_states
-        self._shares: Shares[LinkSlot, NodeId] = Shares(self._states_max, len(config.neighbors))
+        self._parts: Parts[LinkSlot, NodeId] = Parts(self._states_max, len(config.neighbors))
         self._sealer = sealer
         self._evidence = evidence
         self._prerequisites = prerequisites
@@ -143,9 +143,9 @@ class LinkStates:
         if slot + self._slot_s <= now.utc_s:
             return False
         if known is None:
-            if self._count >= self._states_max or not self._shares.admits(neighbor):
+            if self._count >= self._states_max or not self._parts.admits(neighbor):
                 raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link states is full")
-            self._shares.hold((body.link, slot), neighbor)
+            self._parts.hold((body.link, slot), neighbor)
         self._store(sealed)
         self._news[body.link, slot] = neighbor
         return True
@@ -250,7 +250,7 @@ class LinkStates:
             slot = Slot(start_utc_s)
             if self._table[link].pop(slot, None) is not None:
                 self._count -= 1
-            self._shares.drop((link, slot))
+            self._parts.drop((link, slot))
             for table in (self._own, self._waiting, self._news):
                 table.pop((link, slot), None)
         ended = [key for key in self._waiting if key[1] + self._slot_s <= now.utc_s]
