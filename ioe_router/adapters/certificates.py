@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -35,6 +35,17 @@ DOMAIN: Final = "ioe.internal"
 CA_LIFETIME_S: Final = 10 * 365 * 86_400
 OPERATIONAL_LIFETIME_S: Final = 7 * 86_400
 LEAF_LIFETIME_S: Final = 4 * 3_600
+# What the library raises over bytes that are no certificate, or one of a kind that it does not know.
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 # A neighbour's clock may be up to 60 s behind ours and still be served (SPEC section 4).
 BACKDATED_S: Final = 120
 
@@ -160,11 +171,11 @@ def parse_ca(text: bytes | str, where: str) -> tuple[NodeId, x509.Certificate]:
         certificate = x509.load_pem_x509_certificate(raw)
         name = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
         node = parse_node(str(name))
-    except (ValueError, IndexError, UsageError) as error:
+        key = certificate.public_key()
+    except (*UNREADABLE, IndexError, UsageError) as error:
         raise UsageError(
             f"{where}: no usable CA certificate ({error}); ask the neighbour for its node.pub again"
         ) from error
-    key = certificate.public_key()
     if not isinstance(key, Ed25519PublicKey) or node_id_of(public_bytes(key)) != node:
         raise UsageError(
             f"{where}: the CA certificate's key is not that of {node_short(node)};"
@@ -193,25 +204,37 @@ def trace_chain(
         leaf = x509.load_pem_x509_certificate(leaf_pem)
         issuers = x509.load_pem_x509_certificates(issuers_pem) if issuers_pem else []
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound) as error:
+    except UNREADABLE as error:
         return f"the client's certificate cannot be read ({error})"
     for name in names.get_values_for_type(x509.DNSName):
         node = _node_of_name(name)
         if node is None or node not in pinned:
             continue
         operational = _issuer(leaf, issuers, pinned[node], utc_s)
-        key = None if operational is None else operational.public_key()
-        if not isinstance(key, Ed25519PublicKey):
+        key = None if operational is None else key_of(operational)
+        if key is None:
             return f"no valid chain to the pinned CA of {node_short(node)}"
-        return Caller(node, public_bytes(key))
+        return Caller(node, key)
     return "the client's certificate names no configured neighbour"
 
 
 def claimed_node(leaf_der: bytes) -> NodeId | None:
     """Which node a certificate says it is, believed for error texts only."""
-    leaf = x509.load_der_x509_certificate(leaf_der)
-    common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:
+        leaf = x509.load_der_x509_certificate(leaf_der)
+        common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except UNREADABLE:
+        return None
     return _node_of_name(f"{common[0].value!s}.{DOMAIN}") if common else None
+
+
+def key_of(certificate: x509.Certificate) -> bytes | None:
+    """The Ed25519 key that a certificate is about, None when it is about another kind."""
+    try:
+        key = certificate.public_key()
+    except UNREADABLE:
+        return None
+    return public_bytes(key) if isinstance(key, Ed25519PublicKey) else None
 
 
 def _issuer(
@@ -223,7 +246,7 @@ def _issuer(
         try:
             leaf.verify_directly_issued_by(intermediate)
             intermediate.verify_directly_issued_by(ca)
-        except (InvalidSignature, ValueError, TypeError):
+        except UNREADABLE:
             continue
         chain = (leaf, intermediate, ca)
         in_force = all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in chain)

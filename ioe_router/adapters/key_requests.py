@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ioe_router.adapters.certificates import issue_operational, pem, public_bytes
+from ioe_router.adapters.certificates import UNREADABLE, issue_operational, key_of, pem, public_bytes
 from ioe_router.adapters.envelope_json import envelope_from_json, envelope_to_json, parse_json_object
 from ioe_router.adapters.external_signer import is_external
 from ioe_router.adapters.files import read_file, read_private, write_private, write_whole
@@ -115,7 +115,7 @@ def install_key(keys: Path, given: KeyCertificate, external: Ed25519PrivateKey |
         given.certificate.verify_directly_issued_by(ca)
     except (PeerError, ValueError, TypeError, ArithmeticError) as error:
         raise UsageError(f"the certificate is not for the requested key ({error}); get it again") from error
-    if statement.signers != (node,) or _key_of(given.certificate) != statement.body.operational_key:
+    if statement.signers != (node,) or key_of(given.certificate) != statement.body.operational_key:
         raise UsageError("the certificate is of another node; take the one made for this box")
     operational = Operational(node=node, key=key, certificate=given.certificate, statement=statement)
     save_operational(keys, operational)
@@ -139,11 +139,6 @@ def _remember(keys: Path, network_id: str, serial: int) -> None:
     path = keys / ISSUED
     fields = parse_json_object(path.read_bytes(), None, str(path)) if path.exists() else {}
     write_whole(path, (json.dumps({**fields, network_id: serial}, indent=2) + "\n").encode())
-
-
-def _key_of(certificate: x509.Certificate) -> bytes:
-    key = certificate.public_key()
-    return public_bytes(key) if isinstance(key, Ed25519PublicKey) else b""
 
 
 # ------------------------------------------------------------------ files
@@ -195,7 +190,7 @@ def read_certificate(path: Path) -> KeyCertificate:
     fields = parse_json_object(content, CERTIFICATE_FORMAT, str(path))
     try:
         certificate = x509.load_pem_x509_certificate(str(fields.get("certificate")).encode())
-    except ValueError as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} is damaged ({error}); get it again") from error
     return KeyCertificate(
         statement=envelope_from_json(fields.get("statement"), str(path)), certificate=certificate

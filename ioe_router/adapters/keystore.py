@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ioe_router.adapters.certificates import (
     OPERATIONAL_LIFETIME_S,
+    UNREADABLE,
     Leaf,
     expires_utc_s,
     issue_ca,
@@ -226,7 +228,7 @@ def load_operational(
     try:
         statement = codec.open(envelope_from_json(fields.get("statement"), str(path)), OperationalKey)
         certificate = x509.load_pem_x509_certificate(str(fields.get("certificate")).encode())
-    except (PeerError, ValueError) as error:
+    except (PeerError, *UNREADABLE) as error:
         raise UsageError(
             f"{path}: no valid operational key for network {network_id!r} ({error});"
             " renew it with 'ioe identity rotate'"
@@ -321,7 +323,7 @@ def load_private(path: Path, content: bytes, passphrase: bytes | None) -> Ed2551
     except TypeError as error:  # how the library tells of a passphrase missing or too much
         remedy = "no passphrase is needed, leave it out" if passphrase else _IS_ENCRYPTED
         raise UsageError(f"{path}: {remedy}") from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         cause = "the passphrase is wrong or the file is damaged" if passphrase else "it is damaged"
         raise UsageError(
             f"{path} cannot be loaded: {cause}; try again or restore it from a backup"

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -46,7 +47,7 @@ def load_root(directory: Path, passphrase: bytes | None) -> Ed25519Signer:
     except TypeError as error:  # how the library tells of a passphrase missing or too much
         remedy = "no passphrase is needed, leave it out" if passphrase else "give its passphrase"
         raise UsageError(f"{path}: {remedy}") from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise UsageError(
             f"{path} cannot be loaded: the passphrase is wrong or the file is damaged;"
             " try again or restore it from a backup"

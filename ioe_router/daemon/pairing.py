@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from ioe_router.adapters.attestation import AttestationFile, attest, countersign, open_attestation, stated
-from ioe_router.adapters.certificates import parse_ca, pem, tls_name
+from ioe_router.adapters.certificates import UNREADABLE, parse_ca, pem, tls_name
 from ioe_router.adapters.keystore import Identity
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.daemon.assembly import Plan
@@ -49,7 +48,7 @@ def read_card(card: Card, plan: Plan, wall_utc_s: int) -> Guest:
         ca = x509.load_der_x509_certificate(card.ca_der)
         node, _ = parse_ca(pem(ca), "the certificate of the other box")
         _refuse_odd(ca, node, wall_utc_s)
-    except (UsageError, ValueError, InvalidSignature, x509.ExtensionNotFound) as error:
+    except (UsageError, *UNREADABLE) as error:
         raise PeerError(ErrorCode.IDENTITY_MISMATCH, str(error) or "it is not self-issued") from error
     if node == plan.node:
         raise PeerError(ErrorCode.IDENTITY_MISMATCH, "the other box has the identity of this one")

@@ -17,6 +17,10 @@ class Found:
 
 
 DEEP: Final = 2_000
+_ODD_KEY: Final = b"""-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK3VwBCIEIByehzP1pxm5i8ArHkxH9oiSKdqkQNtQtRCXoZII62xX
+-----END PRIVATE KEY-----
+"""  # of an algorithm that nobody knows: one bit of the number for Ed25519 is another
 _ROW: Final = b"\x00"  # the first row of the store
 
 FOUND: Final = (
@@ -32,4 +36,6 @@ FOUND: Final = (
         b'{"format":"ioe-recording","version":1,"protocol":1,"a":"\xa9"}\n',
         "UnicodeDecodeError of msgspec, for a field of the head that it skips",
     ),
+    Found("domain", "a root key of unknown kind", b"\x03" + _ODD_KEY, "UnsupportedAlgorithm of cryptography"),
+    Found("trust", "an identity key of unknown kind", b"\x04" + _ODD_KEY, "the same, found beside it"),
 )
