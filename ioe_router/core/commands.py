@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ioe_router.core.belonging import bring_in
 from ioe_router.core.booked import BookedLink
-from ioe_router.core.events import CommandRefused
+from ioe_router.core.events import ClockJudged, CommandRefused
 from ioe_router.core.inputs import (
     BringDomain,
+    ClockError,
     Command,
     CurtailReservation,
     DeadlineReached,
@@ -30,6 +31,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.retelling import retold
+from ioe_router.core.session import OWN_CLOCK
 from ioe_router.core.settled import SettledPacket
 from ioe_router.core.upkeep import publish
 from ioe_router.model.clock import Now
@@ -61,6 +63,8 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.imbalance.set_prices(input_)
         case BringDomain():
             bring_in(parts, input_.envelopes, now, out)
+        case ClockError():
+            _judge_clock(parts, input_, out)
         case RenewKey():
             renew_key(parts, input_, now, out)
         case RevokeKeys():
@@ -101,6 +105,19 @@ def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> Non
     parts.commits.lost(event.neighbor, now, out)
 
 
+def _judge_clock(parts: Parts, said: ClockError, out: Outbox) -> None:
+    """The host's clock may be off by so much. UsageError: a negative error."""
+    if said.error_ms < 0:
+        raise UsageError(f"a clock error of {said.error_ms} ms; give 0 or more")
+    clock = parts.clock
+    before = clock.may_book, clock.may_sign
+    clock.error_ms = said.error_ms
+    if not clock.may_sign:
+        parts.sessions.close_all(ErrorCode.CLOCK_UNSYNCED, OWN_CLOCK, out)
+    if (clock.may_book, clock.may_sign) != before:
+        out.emit(ClockJudged(error_ms=said.error_ms, books=clock.may_book, signs=clock.may_sign))
+
+
 def _unless_overtaken(parts: Parts, asked: Overtakable, now: Now, out: Outbox) -> None:
     """Between a host's decision and its command the network goes on: then it hears why not."""
     try:
@@ -108,6 +125,8 @@ def _unless_overtaken(parts: Parts, asked: Overtakable, now: Now, out: Outbox) -
             case ReleaseReservation():
                 parts.releases.order(_named(parts, asked.reservation), now, out)
             case ReplaceReservation():
+                if not parts.clock.may_book:
+                    raise Overtaken(ErrorCode.CLOCK_UNSYNCED, "the clock of this machine is not right")
                 parts.replace_desk.replace(asked, _named(parts, asked.reservation), now, out)
             case CurtailReservation():
                 record = _named(parts, asked.reservation)

@@ -311,6 +311,15 @@ class KeysRevoked:
     own: bool  # the key that this node signs with is among them: it can say nothing more
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJudged:
+    """The error of the host's clock has crossed a bound: what this node does, and does not do, by it."""
+
+    error_ms: int
+    books: bool  # it starts reservations
+    signs: bool  # it has sessions
+
+
 Event = (
     NeighborUp
     | NeighborDown
@@ -341,4 +350,5 @@ Event = (
     | MembershipEnded
     | KeyRenewed
     | KeysRevoked
+    | ClockJudged
 )

@@ -199,6 +199,13 @@ class RevokeKeys:
     revocation: Envelope
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockError:
+    """How far the host's UTC may be off, as it knows; 0 before it says anything."""
+
+    error_ms: int
+
+
 Command = (
     Started
     | DeadlineReached
@@ -215,6 +222,7 @@ Command = (
     | BringDomain
     | RenewKey
     | RevokeKeys
+    | ClockError
     | Shutdown
 )
 

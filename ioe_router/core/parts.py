@@ -24,6 +24,7 @@ from ioe_router.core.fib import Fib
 from ioe_router.core.grant_path import GrantPath
 from ioe_router.core.hold_path import HoldPath
 from ioe_router.core.hop import Hop as ReservationHop
+from ioe_router.core.host_clock import HostClock
 from ioe_router.core.imbalance import AtOrigin, Countersigner, Hop, Imbalance
 from ioe_router.core.market import RibMarket
 from ioe_router.core.origin_desk import OwnOriginDesk
@@ -111,6 +112,7 @@ class Parts:
             config, sealer, self._route_to, self._forward, post, self.evidence.domains.has_party
         )
         self._join_reservations(config, sealer, entropy)
+        self.clock = self.sessions.clock = self.desk.clock = HostClock()
         self.promises = Promises(
             self.evidence, self.ports, self.reservations, self.settlement, self.imbalance, self.supply
         )

@@ -34,6 +34,7 @@ from ioe_router.core.hello import (
     close_text,
     own_hello,
 )
+from ioe_router.core.host_clock import HostClock
 from ioe_router.core.liveness import SILENT, UNHEARD
 from ioe_router.core.neighbor_session import NeighborSession, proof_problem
 from ioe_router.core.outbox import Outbox
@@ -51,6 +52,7 @@ from ioe_router.model.envelope import Frame, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
 
+OWN_CLOCK: Final = "the clock of this end is off by more than a minute; it has to be synchronised"
 _KEY_EXPIRED: Final = "the neighbour's operational key has expired; renew it there"
 
 
@@ -74,6 +76,7 @@ class Sessions:
         self._epoch = 0
         self._last_epoch: int | None = None
         self._sessions = {n.node: NeighborSession(n) for n in config.neighbors}
+        self.clock = HostClock()
         self.keys = SessionKeys(self._sessions, evidence, prerequisites, self.close)
 
     # ------------------------------------------------------------- handshake
@@ -99,6 +102,9 @@ class Sessions:
         if void is not None:
             out.close(neighbor, ErrorCode.KEY_REVOKED, void)
             raise PeerError(ErrorCode.KEY_REVOKED, void)
+        if not self.clock.may_sign:
+            out.close(neighbor, ErrorCode.CLOCK_UNSYNCED, OWN_CLOCK)
+            raise PeerError(ErrorCode.CLOCK_UNSYNCED, OWN_CLOCK)
         session.state = advance(session.state, SessionEvent.UP)
         session.reset()
         session.dialer, session.transport_key = dialer, transport_key

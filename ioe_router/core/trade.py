@@ -20,6 +20,7 @@ from ioe_router.core.entropy import EntropySource
 from ioe_router.core.events import HoldAnswered, TradeProgress
 from ioe_router.core.gates import Phase, effective_band, phase_of
 from ioe_router.core.hold_path import HoldPath
+from ioe_router.core.host_clock import HostClock
 from ioe_router.core.inputs import Trade
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffers
@@ -50,6 +51,7 @@ class TradeDesk:
         self, config: RouterConfig, sealer: Sealer, entropy: EntropySource, market: Market, own: OwnOffers
     ) -> None:
         """`connect` must follow before the first want: the two paths know the desk, too."""
+        self.clock = HostClock()
         self._config = config
         self._sealer = sealer
         self._entropy = entropy
@@ -194,6 +196,9 @@ class TradeDesk:
 
     def _attempt(self, deal: Deal, now: Now, out: Outbox) -> None:
         deal.next_ns = None
+        if not self.clock.may_book:
+            self._finish(deal, ErrorCode.CLOCK_UNSYNCED, out)
+            return
         band = effective_band(self._config.parameters, deal.trade.slot, now)
         if band != deal.band:
             deal.band, deal.rounds = band, 0

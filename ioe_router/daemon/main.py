@@ -30,6 +30,7 @@ from ioe_router.core.events import Event, KeysRevoked
 from ioe_router.core.inputs import Input
 from ioe_router.daemon.announcing import keep_announced
 from ioe_router.daemon.assembly import Plan, own_key, read_plan, refuse_revoked, router_config
+from ioe_router.daemon.clock_watch import watch_clock
 from ioe_router.daemon.domain import DomainWatch
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
@@ -192,6 +193,8 @@ class _Daemon:
             node.submit(command)
         node.dial()
         self._beside(PeerWatch(self._plan, node, self._log).run())
+        obey = self._plan.settings.node.clock == "kernel"
+        self._beside(watch_clock(node, self._log, obey=obey))
         if self._keeper is not None:
             self._beside(self._keeper.run())
         if self._plan.settings.domain is not None:

@@ -52,6 +52,7 @@ class NodeSection(Section, frozen=True, kw_only=True):
     operational_lifetime_s: _Lifetime = 7 * 86_400
     keepalive_ms: _Keepalive = 5_000
     restart_s: _Restart = 0
+    clock: Literal["trusted", "kernel"] = "trusted"
     clock_offset_ms: Signed = 0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
