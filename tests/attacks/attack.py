@@ -19,11 +19,11 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pytest
 
-from tests.mutants.patching import Edit, Entry, everywhere
+from tests.mutants.patching import everywhere
 
 Scenario = Callable[[], None]
 ROWS: Final = range(1, 43)
@@ -75,7 +75,12 @@ class Value:
         everywhere(patch, getattr(module, name), self.value, name)
 
 
-Patch = Edit | Entry | Swap | Value
+class Patch(Protocol):
+    """Something that takes a defence out: `Edit`, `Entry`, `Swap`, `Value`, or what a test makes itself."""
+
+    def apply(self, patch: pytest.MonkeyPatch) -> None:
+        """Do it for as long as `patch` lasts."""
+        ...
 
 
 def attack(row: int, *, without: Sequence[Patch]) -> Callable[[Scenario], Callable[..., None]]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ioe_router.adapters.certificates import Leaf, pem, tls_name
-from ioe_router.adapters.keystore import Identity
+from cryptography import x509
+
+from ioe_router.adapters.certificates import Leaf, parse_ca, pem, tls_name
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 1, 3, 4, 6, 7
@@ -61,14 +62,15 @@ class Connection:
 
     port: int
     me: Leaf
-    whom: Identity
+    ca: x509.Certificate  # of whom is called
     version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     _socket: ssl.SSLSocket = field(init=False)
     _held: bytes = field(init=False, default=b"")
 
     def __post_init__(self) -> None:
         """Shake hands with the certificate of a neighbour. OSError: refused."""
-        context = ssl.create_default_context(cadata=pem(self.whom.ca).decode())
+        node, _ = parse_ca(pem(self.ca), "the certificate of who is called")
+        context = ssl.create_default_context(cadata=pem(self.ca).decode())
         context.minimum_version = context.maximum_version = self.version
         context.set_alpn_protocols(["h2"])
         with tempfile.NamedTemporaryFile() as file:
@@ -77,7 +79,7 @@ class Connection:
             context.load_cert_chain(file.name)
         plain = socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
         try:
-            self._socket = context.wrap_socket(plain, server_hostname=tls_name(self.whom.node))
+            self._socket = context.wrap_socket(plain, server_hostname=tls_name(node))
         except OSError:
             plain.close()
             raise

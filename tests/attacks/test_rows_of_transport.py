@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
+import pytest
+
 from ioe_router.adapters import channel_options
+from ioe_router.adapters.certificates import Leaf, parse_ca
 from ioe_router.adapters.keystore import Identity, Operational
 from ioe_router.adapters.node import Node
 from tests.attacks.attack import Swap, attack, holds
@@ -23,7 +30,7 @@ from tests.attacks.http2 import (
     frame,
     headers,
 )
-from tests.mutants.patching import Edit
+from tests.tidy.product import ROOT
 from tests.unit.adapters.rig import RecordingCore, node_of, sorted_keys, wall
 
 T = TypeVar("T")
@@ -48,20 +55,49 @@ def at_the_port(play: Callable[[int, Operational, Identity, Node], T]) -> T:
     return asyncio.run(stage())
 
 
-@attack(18, without=[Edit("adapters.tls:identify_client", "if version != TLS_VERSION:", "if False:")])
+@dataclass(frozen=True, slots=True)
+class InTheVictim:
+    """What the victim's process does before it imports the product: nothing, or what takes a defence out."""
+
+    script: str
+
+    def apply(self, patch: pytest.MonkeyPatch) -> None:
+        """The next victim begins with this."""
+        patch.setattr(sys.modules[__name__], "BEFOREHAND", self.script)
+
+
+BEFOREHAND = ""
+RUN = "import runpy; runpy.run_module('tests.attacks.tls_victim', run_name='__main__')"
+# gRPC reads which ciphers it may use when it is imported, so here it is imported before the product says so.
+ANY_TLS = """
+import grpc
+import ioe_router.adapters.peer_server
+import pytest
+from tests.mutants.patching import Edit
+where, old = "adapters.tls:identify_client", "if version != TLS_VERSION:"
+Edit(where, old, "if False:").apply(pytest.MonkeyPatch())
+"""
+
+
+@attack(18, without=[InTheVictim(ANY_TLS)])
 def test_row_18_a_neighbour_that_speaks_an_older_tls() -> None:
     """A configured neighbour connects with TLS 1.2: no stream of it is accepted."""
-
-    def play(port: int, me: Operational, whom: Identity, node: Node) -> int:
-        with (
-            contextlib.suppress(OSError),
-            Connection(port, me.leaf(wall()), whom, ssl.TLSVersion.TLSv1_2) as line,
-        ):
+    command = [sys.executable, "-c", BEFOREHAND + RUN]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as victim:
+        assert victim.stdin is not None
+        assert victim.stdout is not None
+        told = json.loads(victim.stdout.readline())
+        leaf = Leaf(key_pem=told["key"].encode(), chain_pem=told["chain"].encode(), expires_utc_s=0)
+        _, ca = parse_ca(told["ca"], "the victim's certificate")
+        with contextlib.suppress(OSError), Connection(told["port"], leaf, ca, ssl.TLSVersion.TLSv1_2) as line:
             line.send(headers(1, SESSION))
             next((one for one in line.frames() if one.kind == HEADERS), None)
-        return node.port_counts().streams_accepted
-
-    holds(at_the_port(play) == 0, "no session is served over anything older than TLS 1.3")
+        victim.stdin.write("\n")
+        victim.stdin.flush()
+        accepted = json.loads(victim.stdout.readline())["accepted"]
+    holds(accepted == 0, "no session is served over anything older than TLS 1.3")
 
 
 def _without(*names: str) -> Callable[[int, int], list[channel_options.Option]]:
@@ -81,7 +117,7 @@ def test_row_25_streams_and_headers_without_number() -> None:
     """Before anything else the victim says how many streams and how much metadata it bears."""
 
     def play(port: int, me: Operational, whom: Identity, _: Node) -> dict[int, int]:
-        with Connection(port, me.leaf(wall()), whom) as line:
+        with Connection(port, me.leaf(wall()), whom.ca) as line:
             return line.settings()
 
     settings = at_the_port(play)
@@ -100,7 +136,7 @@ def test_row_25_a_flood_of_pings() -> None:
     """Hundreds of pings at once: the victim says GOAWAY and hangs up."""
 
     def play(port: int, me: Operational, whom: Identity, _: Node) -> bool:
-        with Connection(port, me.leaf(wall()), whom) as line:
+        with Connection(port, me.leaf(wall()), whom.ca) as line:
             line.send(headers(1, SESSION))
             line.send(b"".join(frame(PING, number.to_bytes(8)) for number in range(PINGS)))
             answered = 0
