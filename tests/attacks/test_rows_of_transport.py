@@ -68,9 +68,11 @@ class InTheVictim:
 
 BEFOREHAND = ""
 RUN = "import runpy; runpy.run_module('tests.attacks.tls_victim', run_name='__main__')"
-# gRPC reads which ciphers it may use when it is imported, so here it is imported before the product says so.
+# The product has said which ciphers gRPC may use as soon as it is imported; that is taken back.
 ANY_TLS = """
-import grpc
+import os
+import ioe_router.adapters
+del os.environ["GRPC_SSL_CIPHER_SUITES"]
 import ioe_router.adapters.peer_server
 import pytest
 from tests.mutants.patching import Edit
