@@ -191,6 +191,11 @@ def revoke(
         return
     if network is None:
         raise UsageError("name the --network in which the keys are revoked")
+    if not (keys / "identity.pem").exists():
+        raise UsageError(
+            f"{keys} has no identity key; run this where it is, or heed a revocation signed in advance"
+            " with --told"
+        )
     mine = unlock(keys, passphrase_file)
     serial = IDENTITY_SERIAL if whole else max(last_serial(keys), issued_serial(keys, network))
     if serial == 0:
