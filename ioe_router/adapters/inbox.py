@@ -17,8 +17,8 @@ from typing import Final
 from ioe_router.core.inputs import FrameReceived, Input, SessionDown, SessionUp
 from ioe_router.model.ids import NodeId
 
-TURN_FRAMES: Final = 16  # of one neighbour in one turn
-TURN_BYTES: Final = 65_536  # the same; one frame passes whatever its size
+TURN_FRAMES: Final = 8  # of one neighbour in one turn
+TURN_BYTES: Final = 16_384  # the same; one frame passes whatever its size
 LINE_FRAMES: Final = 64  # in a line, above which its stream is not read
 LINE_BYTES: Final = 1_048_576
 
