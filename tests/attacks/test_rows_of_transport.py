@@ -148,6 +148,6 @@ def test_row_25_a_flood_of_pings() -> None:
                     line.hush()
                 if one.kind == GOAWAY and one.payload[4:8] == ENHANCE_YOUR_CALM:
                     return True
-        return False
+        return answered < PINGS  # a hang-up may overtake the GOAWAY
 
     holds(at_the_port(play), "who pings without end is sent away")
