@@ -16,7 +16,6 @@ from ioe_router.adapters.certificates import Leaf, parse_ca, pem, tls_name
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 1, 3, 4, 6, 7
 END_HEADERS: Final = 0x4
-ENHANCE_YOUR_CALM: Final = (0xB).to_bytes(4)  # the error code of a GOAWAY
 MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE = 3, 6
 PATIENCE_S: Final = 15.0
 SILENCE_S: Final = 2.0
