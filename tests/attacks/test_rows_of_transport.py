@@ -36,7 +36,7 @@ T = TypeVar("T")
 SESSION = "/ioe.v1.PeerService/Session"
 PINGS = 400
 TOO_MANY_PINGS = (
-    b"too_many_pings"  # why gRPC goes away; that its own pings were not answered is another reason
+    b"too_many_pings"  # why gRPC goes away; there are other reasons
 )
 WHOLE = channel_options.server_options
 METADATA = ("grpc.max_metadata_size", "grpc.absolute_max_metadata_size")
