@@ -83,7 +83,7 @@ def make_net(folder: Path, bad: tuple[str, ...]) -> Net:
     ports = {name: _free_port() for name in names}
     for name in names:
         (folder / name).mkdir(parents=True)
-        _ioe("identity", "new", "--network", NETWORK_ID, cwd=folder / name)
+        _ioe("identity", "new", "--network", NETWORK_ID, "--unencrypted", cwd=folder / name)
     (folder / "terms.toml").write_text(_TERMS)
     for keeper, other in (("west", "mid"), *(("mid", name) for name in ("east", *bad))):
         _attest(folder, keeper, other)

@@ -38,6 +38,11 @@ def _configure(folder: Path, network: str = "pair") -> None:
     (folder / "node.toml").write_text(f'{text}\n[pairing]\nlisten = "127.0.0.1:{free_port()}"\n')
 
 
+def listen_to_ctrl_c() -> None:
+    """As at a terminal: what a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Shower:
     """A running `ioe pair show` with what it prints."""
 
@@ -50,6 +55,7 @@ class Shower:
                 env=ENVIRONMENT,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                preexec_fn=listen_to_ctrl_c,  # noqa: PLW1509 - sets one disposition; no thread holds a lock here
             )
         wait_for(lambda: "ioe pair with" in self.text() or self.process.poll() is not None)
 
