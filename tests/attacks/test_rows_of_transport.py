@@ -35,9 +35,7 @@ from tests.unit.adapters.rig import RecordingCore, node_of, sorted_keys, wall
 T = TypeVar("T")
 SESSION = "/ioe.v1.PeerService/Session"
 PINGS = 400
-TOO_MANY_PINGS = (
-    b"too_many_pings"  # why gRPC goes away; there are other reasons
-)
+TOO_MANY_PINGS = b"too_many_pings"  # why gRPC goes away; there are other reasons
 WHOLE = channel_options.server_options
 METADATA = ("grpc.max_metadata_size", "grpc.absolute_max_metadata_size")
 
