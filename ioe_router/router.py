@@ -74,7 +74,7 @@ class Router:
         """`signer` holds the operational key that `own_key` certifies. UsageError: unusable configuration."""
         self._config = config
         self._network_id = config.parameters.network_id
-        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys, tellers=len(config.neighbors))
+        ring = KeyRing(network_id=self._network_id, limit=config.limits.keys, parties=len(config.neighbors))
         ring.learn(own_key, now)
         self._judge = judge
         self._accounts = Accounts(config.budgets, tuple(one.node for one in config.neighbors))

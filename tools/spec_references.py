@@ -4,7 +4,8 @@ Two forms are read anywhere in a file. A bare id,
 
     IOE-EXAMPLE-040
 
-must name a requirement that is not retired. A quote,
+must name a requirement that is not retired, but for the index of requirements, which
+has a row for each retired one, too. A quote,
 
     # SPEC IOE-EXAMPLE-040: "if its own id is in the path,
     # drop the offer"
@@ -27,6 +28,7 @@ ENDINGS: Final = frozenset({".py", ".proto", ".md", ".json", ".toml", ".yaml", "
 _GENERATED: Final = "_pb"
 _QUOTE_START: Final = re.compile(r"SPEC (IOE-[A-Z][A-Z0-9]*-\d+): ?\"")
 _QUOTE_BODY: Final = re.compile(r"[^\"\n]*(?:\n[ \t]*(?:#|//|\*)?[^\"\n]+)*\"")
+_RETIRED_ROW: Final = " | retired | "
 _COMMENT_MARK: Final = re.compile(r"\n[ \t]*(?:#|//|\*)?[ \t]*")
 
 
@@ -56,7 +58,9 @@ def check_references(text: str, path: str, requirements: dict[str, Requirement])
 
 
 def _defines(text: str, match: re.Match[str]) -> bool:
-    """Return whether an id stands in the brackets that define it."""
+    """Return whether an id stands in the brackets that define it, or in the index as retired."""
+    if text.startswith(_RETIRED_ROW, match.end()):
+        return True
     return text[: match.start()].endswith("**[") and text[match.end() :].startswith("]**")
 
 

@@ -94,14 +94,14 @@ def _input(body: OperationalKey, signed: bytes) -> bytes:
 class KeyRing:
     """Which node each known operational key speaks for, and until when."""
 
-    def __init__(self, *, network_id: str, limit: int, tellers: int = 1) -> None:
+    def __init__(self, *, network_id: str, limit: int, parties: int = 1) -> None:
         """`limit` keys at most (Limits.keys), told by so many neighbours.
 
         A full ring refuses nodes that it does not know, after it has dropped what has expired.
         """
         self.network_id: Final = network_id
         self._limit = limit
-        self._shares = Shares(limit, tellers)
+        self._shares: Shares[bytes, NodeId | None] = Shares(limit, parties)
         self._keys: dict[bytes, tuple[NodeId, int]] = {}  # operational key -> node, expires_utc_s
         self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
@@ -131,8 +131,7 @@ class KeyRing:
         if owner is not None and owner[0] != node:
             raise PeerError(ErrorCode.CONFLICT, "the operational key is certified for another node")
         if owner is None:
-            self._make_room(node, now, teller)
-            self._shares.note(body.operational_key, teller)
+            self._make_room(body.operational_key, node, now, teller)
         self._keys[body.operational_key] = (node, body.expires_utc_s)
         self._certificates.setdefault(node, {})[body.operational_key] = sealed
         return node
@@ -185,23 +184,28 @@ class KeyRing:
         proof = Proof(node=node, epoch=0, first=latest.envelope, second=sealed.envelope)
         raise Equivocated(f"two certificates with serial {serial}", proof)
 
-    def _make_room(self, node: NodeId, now: Now, teller: NodeId | None) -> None:
-        """Refuse what does not fit; what has expired goes first.
+    def _make_room(self, key: bytes, node: NodeId, now: Now, teller: NodeId | None) -> None:
+        """Count a new key, or refuse it; what has expired goes first.
 
-        Where there is no room, a key of a node that is known takes the place of that node's oldest.
+        Where there is no room, a key of a node that is known takes the place of that node's oldest
+        and counts for whom that one counted.
         """
         if self._is_crowded(teller) or len(self._certificates.get(node, {})) >= KEYS_PER_NODE:
             self._drop_expired(now)
         held = self._certificates.get(node, {})
         if len(held) >= KEYS_PER_NODE:
             raise PeerError(ErrorCode.LIMIT_REACHED, f"{KEYS_PER_NODE} keys of this node are valid")
-        if self._is_crowded(teller):
-            if not held:
-                raise PeerError(ErrorCode.LIMIT_REACHED, f"no room for one more of {self._limit} keys")
-            self._drop(min(held, key=lambda key: held[key].body.serial))
+        if not self._is_crowded(teller):
+            self._shares.hold(key, teller)
+            return
+        if not held:
+            raise PeerError(ErrorCode.LIMIT_REACHED, f"no room for one more of {self._limit} keys")
+        oldest = min(held, key=lambda one: held[one].body.serial)
+        self._shares.replace(oldest, key)
+        self._drop(oldest)
 
     def _is_crowded(self, teller: NodeId | None) -> bool:
-        return len(self._keys) >= self._limit or self._shares.is_used_up(teller)
+        return self._shares.is_full() if teller is None else not self._shares.admits(teller)
 
     def _drop_expired(self, now: Now) -> None:
         """A node's latest stays, for its serial, until every key that it follows has expired, too."""
@@ -216,7 +220,7 @@ class KeyRing:
         del self._certificates[node][key]
         if not self._certificates[node]:
             del self._certificates[node]
-        self._shares.forget(key)
+        self._shares.drop(key)
 
 
 def refuse_unsound(body: OperationalKey) -> None:

@@ -41,7 +41,8 @@ class Evidence:
         self._keys: dict[bytes, Sealed[OperationalKey]] = {own_key.body.operational_key: own_key}
         self._attestations: dict[ObjectId, Sealed[LinkAttestation]] = {}
         self._latest: dict[LinkId, Sealed[LinkAttestation]] = {}
-        self._shares = Shares(config.limits.attestations, len(config.neighbors))
+        neighbors = len(config.neighbors)
+        self._shares: Shares[ObjectId, NodeId | None] = Shares(config.limits.attestations, neighbors)
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
         self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
 
@@ -90,15 +91,14 @@ class Evidence:
         if self._is_crowded(teller):
             raise PeerError(ErrorCode.LIMIT_REACHED, "no room for one more link attestation")
         self._attestations[sealed.object_id] = sealed
-        self._shares.note(sealed.object_id, teller)
+        self._shares.hold(sealed.object_id, teller)
         known = self._latest.get(link_of(body))
         if known is None or body.serial > known.body.serial:
             self._latest[link_of(body)] = sealed
 
     def _is_crowded(self, teller: NodeId | None) -> bool:
-        """Whether there is no room for an attestation that this neighbour tells."""
-        full = len(self._attestations) >= self._config.limits.attestations
-        return full or self._shares.is_used_up(teller)
+        """Whether there is no room for an attestation that this neighbour tells (None: of an own link)."""
+        return self._shares.is_full() if teller is None else not self._shares.admits(teller)
 
     def _drop_expired_attestations(self, now: Now) -> None:
         over = [k for k, v in self._attestations.items() if v.body.expires_utc_s <= now.utc_s]
@@ -107,7 +107,7 @@ class Evidence:
     def _forget(self, attestations: list[ObjectId]) -> None:
         for key in attestations:
             del self._attestations[key]
-            self._shares.forget(key)
+            self._shares.drop(key)
         self._latest = {k: v for k, v in self._latest.items() if v.object_id in self._attestations}
 
     def _check_validity(self, network_id: str, issued_utc_s: int, expires_utc_s: int, now: Now) -> None:

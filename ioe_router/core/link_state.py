@@ -28,9 +28,9 @@ from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId
-from ioe_router.model.parts import Parts
 from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Flow, LinkState
+from ioe_router.model.shares import Shares
 from ioe_router.model.slot import Slot
 
 HORIZON_SLOTS: Final = 192
@@ -107,8 +107,7 @@ class LinkStates:
         self._steps = config.parameters.link_state_steps
         self._interval_ns = config.timers.link_state_ms * NS_PER_MS
         self._gather_ns = self._interval_ns // GATHER_PARTS
-        self._states_max = config.limits.link_states
-        self._parts: Parts[LinkSlot, NodeId] = Parts(self._states_max, len(config.neighbors))
+        self._shares: Shares[LinkSlot, NodeId] = Shares(config.limits.link_states, len(config.neighbors))
         self._sealer = sealer
         self._evidence = evidence
         self._prerequisites = prerequisites
@@ -117,7 +116,6 @@ class LinkStates:
         self._own: dict[LinkSlot, _Own] = {}
         self._waiting: dict[LinkSlot, None] = {}
         self._table: dict[LinkId, dict[Slot, Sealed[LinkState]]] = {}
-        self._count = 0
         self._ends: list[tuple[int, LinkId]] = []
         self._news: dict[LinkSlot, NodeId] = {}  # to be passed on, and from whom it came
 
@@ -142,11 +140,9 @@ class LinkStates:
             raise Equivocated("two states of a link bear the same epoch and sequence number", proof)
         if slot + self._slot_s <= now.utc_s:
             return False
-        if known is None:
-            if self._count >= self._states_max or not self._parts.admits(neighbor):
-                raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link states is full")
-            self._parts.hold((body.link, slot), neighbor)
-        self._store(sealed)
+        if known is None and not self._shares.admits(neighbor):
+            raise PeerError(ErrorCode.LIMIT_REACHED, "the table of link states has no room for one more")
+        self._store(sealed, neighbor)
         self._news[body.link, slot] = neighbor
         return True
 
@@ -164,11 +160,11 @@ class LinkStates:
         if body.slot_utc_s % self._slot_s or body.slot_utc_s > beyond:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, f"not a slot of the next {HORIZON_SLOTS}")
 
-    def _store(self, sealed: Sealed[LinkState]) -> None:
+    def _store(self, sealed: Sealed[LinkState], teller: NodeId) -> None:
         body = sealed.body
         slots = self._table.setdefault(body.link, {})
         if body.slot_utc_s not in slots:
-            self._count += 1
+            self._shares.hold((body.link, Slot(body.slot_utc_s)), teller)
             heapq.heappush(self._ends, (body.slot_utc_s, body.link))
         slots[Slot(body.slot_utc_s)] = sealed
 
@@ -226,7 +222,7 @@ class LinkStates:
             if own.waiting is None:
                 continue
             self._seq[link] = self._seq.get(link, 0) + 1
-            self._store(self._sealer.seal(self._body(link, slot, own.waiting, now)))
+            self._store(self._sealer.seal(self._body(link, slot, own.waiting, now)), self._me)
             own.said, own.meant, own.waiting = own.waiting, own.now, None
             own.next_at_ns = now.monotonic_ns + self._interval_ns
             self._news[link, slot] = self._me
@@ -248,9 +244,8 @@ class LinkStates:
         while self._ends and self._ends[0][0] + self._slot_s <= now.utc_s:
             start_utc_s, link = heapq.heappop(self._ends)
             slot = Slot(start_utc_s)
-            if self._table[link].pop(slot, None) is not None:
-                self._count -= 1
-            self._parts.drop((link, slot))
+            self._table[link].pop(slot, None)
+            self._shares.drop((link, slot))
             for table in (self._own, self._waiting, self._news):
                 table.pop((link, slot), None)
         ended = [key for key in self._waiting if key[1] + self._slot_s <= now.utc_s]

@@ -33,9 +33,9 @@ from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ObjectId
-from ioe_router.model.parts import Parts
 from ioe_router.model.proof import Equivocated, Proof
 from ioe_router.model.routing import Direction, Offer, OfferRun, OfferWithdrawal
+from ioe_router.model.shares import Shares
 
 OFFER_SLOTS_MAX: Final = 192
 REMEMBERED_PER_LIVE: Final = 4  # offers of an origin that are remembered, for each that may be alive
@@ -72,7 +72,7 @@ class OfferTable:
         self._slot_s = config.parameters.slot_s
         self._evidence = evidence
         self._records: dict[NodeId, dict[int, _Record]] = {}
-        self._parts: Parts[NodeId, NodeId] = Parts(config.limits.origins, len(config.neighbors))
+        self._shares: Shares[NodeId, NodeId] = Shares(config.limits.origins, len(config.neighbors))
         self._expiry: list[tuple[int, NodeId, int]] = []
         self._quarantined: dict[NodeId, int] = {}  # origin -> epoch in which it equivocated
 
@@ -90,7 +90,7 @@ class OfferTable:
             raise PeerError(ErrorCode.EXPIRED, "the offer or the key that signed it has expired")
         if record is None:
             self._check_room(body.origin, neighbor)
-            self._parts.hold(body.origin, neighbor)
+            self._shares.hold(body.origin, neighbor)
             record = _Record((-1, 0), sealed.object_id, sealed.envelope, until_utc_s, None)
             self._records.setdefault(body.origin, {})[body.offer_no] = record
         return self._replace(neighbor, sealed, record, until_utc_s)
@@ -157,7 +157,7 @@ class OfferTable:
 
     def _check_room(self, origin: NodeId, neighbor: NodeId) -> None:
         known = self._records.get(origin)
-        if known is None and not self._parts.admits(neighbor):
+        if known is None and not self._shares.admits(neighbor):
             raise PeerError(ErrorCode.LIMIT_REACHED, f"offers of {len(self._records)} origins are known")
         if known is None:
             return
@@ -255,7 +255,7 @@ class OfferTable:
         del self._records[origin][offer_no]
         if not self._records[origin]:
             del self._records[origin]
-            self._parts.drop(origin)
+            self._shares.drop(origin)
 
     def next_expiry_utc_s(self) -> int | None:
         """When the next version ends."""

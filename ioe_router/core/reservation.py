@@ -19,8 +19,8 @@ from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.parameters import SETTLEMENT_SLOTS
-from ioe_router.model.parts import Parts
 from ioe_router.model.reservation import Commit, Committed, GrantItem, HoldCore, Release, ReservationState
+from ioe_router.model.shares import Shares
 from ioe_router.model.slot import Slot
 
 ReservationKey = tuple[ReservationId, int]
@@ -149,8 +149,8 @@ class ReservationTable:
         self._open: dict[ReservationKey, Reservation] = {}
         self.open_packets = 0  # of all open records
         limits, parties = config.limits, len(config.neighbors) + 1  # this node itself is one
-        self._parts: Parts[ReservationKey, NodeId | None] = Parts(limits.reservations, parties)
-        self._packets: Parts[ReservationKey, NodeId | None] = Parts(limits.packets, parties)
+        self._shares: Shares[ReservationKey, NodeId | None] = Shares(limits.reservations, parties)
+        self._packet_shares: Shares[ReservationKey, NodeId | None] = Shares(limits.packets, parties)
         self._idle: dict[NodeId | None, dict[ReservationKey, None]] = {}  # ended, never committed to
         self._pushed_out: list[Reservation] = []
         self._changed: dict[ReservationKey, Reservation] = {}
@@ -206,7 +206,7 @@ class ReservationTable:
 
     def admits(self, neighbor: NodeId | None, packets: int) -> bool:
         """Whether there is room to remember one more reservation of a neighbour, None: of this node."""
-        return self._parts.admits(neighbor) and self._packets.admits(neighbor, packets)
+        return self._shares.admits(neighbor) and self._packet_shares.admits(neighbor, packets)
 
     def make_room(self, neighbor: NodeId | None, packets: int) -> bool:
         """The same, after the oldest of its reservations that ended without a COMMIT have gone.
@@ -229,8 +229,8 @@ class ReservationTable:
     def _keep(self, record: Reservation) -> None:
         party = _party(record)
         self._records[record.key] = record
-        self._parts.hold(record.key, party)
-        self._packets.hold(record.key, party, len(record.core.body.items))
+        self._shares.hold(record.key, party)
+        self._packet_shares.hold(record.key, party, len(record.core.body.items))
 
     def _note_idle(self, record: Reservation) -> None:
         if record.state in ENDED and record.commit is None and record.key in self._records:
@@ -239,8 +239,8 @@ class ReservationTable:
     def _forget(self, record: Reservation) -> None:
         del self._records[record.key]
         self._changed.pop(record.key, None)
-        self._parts.drop(record.key)
-        self._packets.drop(record.key)
+        self._shares.drop(record.key)
+        self._packet_shares.drop(record.key)
         self._idle.get(_party(record), {}).pop(record.key, None)
 
     def _open_again(self, record: Reservation) -> None:

@@ -126,21 +126,18 @@ class LocRib:
 
     def __init__(self, config: RouterConfig) -> None:
         """Empty."""
-        self._origins_max = config.limits.origins
         self._by_target: dict[Target, list[Path]] = {}
         self._by_hash: dict[PathHash, Path] = {}
         self._origins: dict[NodeId, int] = {}
-        self._shares = Shares(config.limits.origins, len(config.neighbors))
+        self._shares: Shares[NodeId, NodeId] = Shares(config.limits.origins, len(config.neighbors))
         self._expiry: list[tuple[int, PathHash]] = []
 
     def add(self, path: Path) -> None:
         """Take a path that is not there yet. PeerError LIMIT_REACHED for an origin too many."""
         if path.origin not in self._origins:
-            if len(self._origins) >= self._origins_max or self._shares.is_used_up(path.neighbor):
-                raise PeerError(
-                    ErrorCode.LIMIT_REACHED, f"no room for one more of {self._origins_max} origins"
-                )
-            self._shares.note(path.origin, path.neighbor)
+            if not self._shares.admits(path.neighbor):
+                raise PeerError(ErrorCode.LIMIT_REACHED, f"paths to {len(self._origins)} origins are known")
+            self._shares.hold(path.origin, path.neighbor)
         self._origins[path.origin] = self._origins.get(path.origin, 0) + 1
         insort(self._by_target.setdefault(path.target, []), path, key=_order)
         self._by_hash[path.hash] = path
@@ -156,7 +153,7 @@ class LocRib:
         self._origins[path.origin] -= 1
         if not self._origins[path.origin]:
             del self._origins[path.origin]
-            self._shares.forget(path.origin)
+            self._shares.drop(path.origin)
 
     def to(self, target: Target) -> tuple[Path, ...]:
         """The paths to a target, best first."""

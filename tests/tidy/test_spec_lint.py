@@ -149,6 +149,13 @@ def test_living_references_pass(code: str) -> None:
     assert check_references(code, "a.py", _requirements_of(SOUND)) == (1, [])
 
 
+def test_a_retired_id_has_its_row_in_the_index() -> None:
+    """The index of requirements lists a retired id as retired; as anything else it is reported."""
+    requirements = _requirements_of(SOUND)
+    assert check_references(f"| {OLD} | retired | retired: never worked. |", "a.md", requirements) == (0, [])
+    assert len(check_references(f"| {OLD} | must | never worked. |", "a.md", requirements)[1]) == 1
+
+
 def test_example_ids_are_no_references() -> None:
     """Ids of the area EXAMPLE illustrate and need not exist."""
     assert check_references("IOE-EXAMPLE-040", "a.py", {}) == (0, [])

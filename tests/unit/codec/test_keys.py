@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from ioe_router.codec.keys import KEYS_PER_NODE, certify
+from ioe_router.codec.keys import KEYS_PER_NODE, KeyRing, certify
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
-from tests.unit.codec.cast import ALICE, BOB, CAROL, DAY_S, NOW, START_S, at, member, ring, sealer
+from tests.unit.codec.cast import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAY_S,
+    NETWORK,
+    NOW,
+    START_S,
+    at,
+    member,
+    ring,
+    sealer,
+)
 
 
 def test_a_certificate_is_learnt_through_the_envelope() -> None:
@@ -107,6 +119,24 @@ def test_one_node_cannot_fill_the_ring() -> None:
         keys.learn(ALICE.rotated(99).certificate(serial=99), NOW)
     assert caught.value.code is ErrorCode.LIMIT_REACHED
     assert keys.learn(BOB.certificate(), NOW) == BOB.node
+
+
+def test_a_renewed_key_counts_for_whom_the_old_one_counted() -> None:
+    """Renewals are always taken, but a neighbour gets no larger by bringing those of others' nodes."""
+    keys = KeyRing(network_id=NETWORK, limit=8, parties=2)
+    left, right = ALICE.node, BOB.node
+    for number in range(11, 15):
+        keys.learn(member(number).certificate(), NOW, left)
+    for number in (15, 16):
+        keys.learn(member(number).certificate(), NOW, right)
+    for number in (15, 16):
+        renewed = member(number).rotated(2)
+        assert keys.learn(renewed.certificate(serial=2), NOW, left) == renewed.node
+    assert len(keys) == 6
+    for teller in (left, right):
+        with pytest.raises(PeerError, match="LIMIT_REACHED"):
+            keys.learn(member(17).certificate(), NOW, teller)
+    assert keys.learn(CAROL.certificate(), NOW) == CAROL.node
 
 
 def test_certify_refuses_other_keys_and_bad_bounds() -> None:
