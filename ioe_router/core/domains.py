@@ -279,16 +279,21 @@ class Domains:
         if self.own is None:
             return
         self.check_own(now)
+        now_utc_s = now.utc_s
         for node in nodes:
-            standings = self._members.get(node, {})
-            valid = [domain for domain, one in standings.items() if one.until_utc_s > now.utc_s]
-            if not valid:
-                raise PeerError(
-                    ErrorCode.NOT_A_MEMBER,
-                    f"node {node_short(node)} is no member of a domain that is known here",
-                )
-            if all(self._domains[domain].is_stale(now) for domain in valid):
-                raise _stale(valid[0], self._domains[valid[0]])
+            valid = None
+            for domain, one in self._members.get(node, {}).items():
+                if one.until_utc_s > now_utc_s:
+                    valid = valid or domain
+                    if not self._domains[domain].is_stale(now):
+                        break
+            else:
+                if valid is None:
+                    raise PeerError(
+                        ErrorCode.NOT_A_MEMBER,
+                        f"node {node_short(node)} is no member of a domain that is known here",
+                    )
+                raise _stale(valid, self._domains[valid])
 
     def check_own(self, now: Now) -> None:
         """Whether this node's own domain may take up anything new. PeerError TRUST_STALE."""
