@@ -1,6 +1,6 @@
 """Runs many seeds of the simulator and remembers which were green, so that a hunt can go on another day.
 
-    python tools/hunt.py --seeds 2000 --scenario random20 --faults all --slots 3 --events 200
+    python tools/hunt.py --seeds 2000 --scenario random20 --faults all --slots 2 --events 200
 
 Each finished seed is one line of JSON in the file.  A seed that the file has as
 green under the same plan is not run again; one that failed is run first.  The
@@ -110,7 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2000, help="how many seeds from there on")
     parser.add_argument("--scenario", default="random20")
     parser.add_argument("--faults", default="all")
-    parser.add_argument("--slots", type=int, default=3)
+    parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--events", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--every", type=int, default=20, help="seeds between two lines of progress")
