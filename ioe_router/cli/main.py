@@ -35,6 +35,7 @@ _LAZY: Final = {
     "config": ("ioe_router.cli.config", "config", "Check a node.toml, or print one to begin with."),
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "domain": ("ioe_router.cli.domain", "domain", "Say who belongs to a trust domain: root keys, members."),
+    "health": ("ioe_router.cli.health", "health", "Ask a running node whether it serves, for probes."),
     "identity": (
         "ioe_router.cli.identity",
         "identity",

@@ -6,8 +6,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs published
 from grpc_health.v1.health import aio  # type: ignore[import-untyped]  # as above
 
-from ioe_router.adapters.peer_server import explain_bind_failure
+from ioe_router.adapters.peer_server import explain_bind_failure, split_address
 from ioe_router.daemon.errors import StartRefused
+from ioe_router.model.errors import UsageError
 
 
 class Health:
@@ -40,3 +41,23 @@ class Health:
         if self._server is not None:
             await self._server.stop(0)
             self._server = None
+
+
+def ask(address: str, timeout_s: float) -> str:
+    """What the health service at `address` answers, if that is SERVING. UsageError in all other cases."""
+    split_address(address)
+    options = [("grpc.enable_http_proxy", 0)]
+    try:
+        with grpc.insecure_channel(address, options=options) as channel:
+            request = health_pb2.HealthCheckRequest(service="")
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_s)
+    except grpc.RpcError as error:
+        if getattr(error, "code", lambda: None)() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            why = f"does not answer within {timeout_s:g} s; the node there is overloaded or stands still"
+        else:
+            why = "does not answer as a health service; start the node, or correct node.health"
+        raise UsageError(f"{address} {why}") from error
+    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise UsageError(f"the node at {address} is {name}: it is stopping; ask again when it has started")
+    return name
