@@ -1,7 +1,8 @@
 # Everything a contributor or a CI machine runs. `make help` lists it.
 # Needs make and a Python >= 3.11 with venv; the rest is fetched into ./.venv, hashed.
 
-PYTEST_WORKERS ?= 2
+# More than the cores: tests of daemons mostly wait.
+PYTEST_WORKERS ?= 4
 PYTEST_ARGS    ?=
 DEMO_ARGS      ?=
 # make sim SEED=7 N=20: seeds 7 to 26. SIM_ARGS="feeder33 --faults crash --slots 4" for another community.
@@ -68,7 +69,7 @@ flood: $(READY) ## flood a daemon in twelve ways and see that an honest neighbou
 	@$(PY) -m benchmarks.flood $(FLOOD_ARGS)
 
 test: $(READY) ## run the test suite (PYTEST_ARGS="-k admission")
-	@$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
+	@$(PY) -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS) tests
 
 check: static test ## everything CI runs
 

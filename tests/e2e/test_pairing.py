@@ -65,8 +65,8 @@ class Shower:
 
     @property
     def code(self) -> str:
-        """The code that it shows."""
-        return self.text().split()[1]
+        """The code that it shows; a library may have written a line of its own before."""
+        return self.text().split("code  ")[1].split()[0]
 
     @property
     def address(self) -> str:
