@@ -1,13 +1,15 @@
 """Write interop/vectors/v1: the test vectors that another implementation checks itself against.
 
-    python tools/gen_vectors.py
+    python tools/gen_vectors.py [--check]
 
 Seeds and instants are fixed, so the same code writes the same bytes; a change
-in the diff is a change of the protocol.  Ids are never used again.
+in the diff is a change of the protocol.  Ids are never used again.  The table
+of operations in interop/vectors/README.md is written, too.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +29,9 @@ import vector_objects  # noqa: E402
 import vector_pairing  # noqa: E402
 import vector_session  # noqa: E402
 import vector_wire  # noqa: E402
+from spec_blocks import report, update_file, update_parts  # noqa: E402
 from vector_file import Vector, render  # noqa: E402
+from vector_ops import OPS  # noqa: E402
 
 TARGET: Final = ROOT / "interop" / "vectors" / "v1"
 
@@ -70,13 +74,39 @@ def files() -> dict[str, bytes]:
     return {f"{group}.json": render(group, about, make()) for group, (about, make) in GROUPS.items()}
 
 
-def main() -> int:
-    """Write the files and say how many vectors they hold."""
-    TARGET.mkdir(parents=True, exist_ok=True)
+def operations() -> str:
+    """The operations as the tables of README.md, one per operation."""
+    parts = []
+    for op in OPS:
+        rows = [f"| `{name}` | in | {text} |" for name, text in op.inputs.items()]
+        rows += [f"| `{name}` | out | {text} |" for name, text in op.answer.items()]
+        rows = rows or ["| | | |"]
+        parts.append(
+            "\n".join(
+                (
+                    f"#### `{op.name}`",
+                    "",
+                    f"{op.about[0].upper()}{op.about[1:]}.",
+                    "",
+                    "| Name | | Content |",
+                    "|---|---|---|",
+                    *rows,
+                )
+            )
+        )
+    return "\n\n".join(parts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files, or say which of them differ."""
+    parser = argparse.ArgumentParser(description="write interop/vectors")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on differences")
+    check = parser.parse_args(arguments).check
+    findings = []
     for name, content in files().items():
-        (TARGET / name).write_bytes(content)
-        print(f"{name}: {len(content)} bytes")
-    return 0
+        findings += update_file(TARGET / name, content.decode(), check=check)
+    findings += update_parts(TARGET.parent / "README.md", {"operations": operations()}, check=check)
+    return report(findings, check=check, remedy="run .venv/bin/python tools/gen_vectors.py")
 
 
 if __name__ == "__main__":

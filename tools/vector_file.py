@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vector_ops import OPS, Op, op_for
+
 from ioe_router.model.errors import ErrorCode
 
 Json = Mapping[str, Any]
@@ -23,13 +25,17 @@ class Vector:
     code: ErrorCode | None = None
     reqs: tuple[str, ...] = ()
 
-    def as_json(self) -> Json:
-        """The vector as it is written."""
+    def as_json(self, group: str) -> Json:
+        """The vector as it is written. Raises ValueError when it does not fit an operation of its group."""
+        op = op_for(group, self.inputs)
+        if self.code is None and not set(op.answer) <= set(self.intermediates):
+            raise ValueError(f"{self.id} lacks {sorted(set(op.answer) - set(self.intermediates))}")
         verdict = (
             {"verdict": "valid"} if self.code is None else {"verdict": "invalid", "code": self.code.name}
         )
         return {
             "id": self.id,
+            "op": op.name,
             "reqs": list(self.reqs),
             "notes": self.notes,
             "inputs": self.inputs,
@@ -47,7 +53,12 @@ def render(group: str, about: str, vectors: Sequence[Vector]) -> bytes:
         "schema": "ioe-vectors-1",
         "group": group,
         "about": about,
+        "ops": {op.name: _shown(op) for op in OPS if op.name.partition(".")[0] == group},
         "source": {"name": "ioe_router tools/gen_vectors.py", "protocol": "ioe.v1"},
-        "vectors": [vector.as_json() for vector in vectors],
+        "vectors": [vector.as_json(group) for vector in vectors],
     }
     return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def _shown(op: Op) -> Json:
+    return {"about": op.about, "inputs": dict(op.inputs), "answer": dict(op.answer)}

@@ -1,0 +1,268 @@
+"""The operations that vectors are about: what each is given, and what it has to answer.
+
+An operation is known by the exact names of its inputs: the file writer
+(vector_file.py) looks up the one whose inputs a vector has, so a vector whose
+inputs nobody has described cannot be written.  interop/vectors/README.md
+prints this catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """One operation; `inputs` and `answer` say of each name what it holds."""
+
+    name: str
+    about: str
+    inputs: Mapping[str, str]
+    answer: Mapping[str, str] = field(default_factory=dict)
+
+
+_NETWORK: Final = {"network_id": "the network's name, text"}
+_NOW: Final = {"now_utc_s": "the reader's UTC, seconds"}
+_LINK: Final = {
+    "loss": "the fields of the attested LossModel, by their names in proto/",
+    "slot_s": "slot length, seconds",
+    "net_j": "net flow of the link at mid-link before the packet, joules; positive DOWN",
+    "flow": "Flow, as a number",
+}
+_PACKET: Final = "near_j, far_j, flow_j: energies at the near end, at the far end, at mid-link, joules"
+_CPACE_GIVEN: Final = ("secret", "channel", "sid", "scalar_a", "data_a", "scalar_b", "data_b")
+_CPACE: Final = (
+    *("generator_string", "generator", "share_a", "share_b", "shared", "isk", "mac_key"),
+    *("tag_a", "tag_b", "seal_key_a", "seal_key_b"),
+)
+
+OPS: Final[Sequence[Op]] = (
+    Op(
+        name="identity.node",
+        about="the id and the text form of a node (4.1)",
+        inputs={"identity_key": "Ed25519 public key, hex"},
+        answer={"node": "node id, hex", "text": "bech32m text"},
+    ),
+    Op(
+        name="identity.link",
+        about="the id of a link (6.2)",
+        inputs={"ends": "both node ids, hex, in any order", "number": "number of the link between them"},
+        answer={"link": "link id, hex"},
+    ),
+    Op(
+        name="identity.text",
+        about="read the text form of a node id (4.1); what is no node id is MALFORMED",
+        inputs={"text": "what somebody typed"},
+        answer={"node": "node id, hex"},
+    ),
+    Op(
+        name="signature-input",
+        about="the bytes under a signature (4.6)",
+        inputs={**_NETWORK, "message": "registered message name", "signed": "the bytes of signed, hex"},
+        answer={"signature_input": "hex"},
+    ),
+    Op(
+        name="ed25519-edge",
+        about="strict_verify (4.6); invalid is BAD_SIGNATURE",
+        inputs={"key": "hex", "data": "hex", "signature": "hex"},
+    ),
+    Op(
+        name="envelope",
+        about="open a SignedEnvelope as the receiver of steps 7 to 10 of section 3.2",
+        inputs={
+            **_NETWORK,
+            **_NOW,
+            "certificates": "OPERATIONAL_KEY envelopes that the reader holds, hex of SignedEnvelope each",
+            "envelope": "hex of SignedEnvelope",
+        },
+        answer={"object_id": "hex", "signers": "node ids of the signers in their order, hex"},
+    ),
+    Op(
+        name="freshness",
+        about="offers and withdrawals of one origin from one neighbour, one after another (4.9)",
+        inputs={
+            **_NETWORK,
+            "certificate": "the origin's OPERATIONAL_KEY envelope, hex; held from the beginning",
+            "slot_s": "slot length, seconds",
+            "offer_lifetime_max_s": "the longest lifetime of an offer, seconds",
+            "steps": "list of {now_utc_s, envelope}",
+        },
+        answer={"answers": "per step: taken, no effect, or the code of the refusal"},
+    ),
+    Op(
+        name="domain.id",
+        about="the id and text form of a domain (4.10)",
+        inputs={**_NETWORK, "quorum": "number of roots that sign", "roots": "root keys, hex"},
+        answer={"domain": "hex", "text": "bech32m text"},
+    ),
+    Op(
+        name="domain.list",
+        about="check_list (4.10): a trust list that is offered when another is in force",
+        inputs={
+            **_NETWORK,
+            **_NOW,
+            "in_force": "TRUST_LIST envelope, hex",
+            "offered": "TRUST_LIST envelope, hex",
+        },
+        answer={"taken": "whether it replaces the one in force", "serial": "serial in force afterwards"},
+    ),
+    Op(
+        name="domain.member",
+        about="until when a member certificate counts (4.10)",
+        inputs={
+            **_NETWORK,
+            "lists": "TRUST_LIST envelopes, hex, oldest first",
+            "certificate": "MEMBER_CERTIFICATE envelope, hex",
+        },
+        answer={"vouched_until_utc_s": "seconds; 0 when it does not count"},
+    ),
+    Op(
+        name="path-hash",
+        about="the hashes of a path after each of its entries (7.4)",
+        inputs={
+            **_NETWORK,
+            "origin": "node id, hex",
+            "direction": "Direction, as a number",
+            "entries": "the signed bytes of the entries from the origin on, hex",
+        },
+        answer={"hashes": "before the first entry and after each, hex"},
+    ),
+    Op(
+        name="frame",
+        about="read a Frame and verify its signature (5.4, steps 2, 3 and 5 of section 3.2)",
+        inputs={**_NETWORK, "key": "the neighbour's operational key, hex", "frame": "hex of Frame"},
+        answer={"merkle_root": "over the envelopes, hex"},
+    ),
+    Op(
+        name="malformed",
+        about="read a serialised body strictly and check its bounds (4.5)",
+        inputs={"message": "message name", "signed": "the body, hex"},
+        answer={"fields": "by their names in proto/: bytes in hex, enums as numbers, absent parts null"},
+    ),
+    Op(
+        name="session-fsm",
+        about="the state machine of a session (6.5)",
+        inputs={"state": "name of the state", "event": "name of the event"},
+        answer={"next_state": "name"},
+    ),
+    Op(
+        name="session-id",
+        about="the id of a session from both HELLOs (5.4)",
+        inputs={"dialer_hello": "object id, hex", "listener_hello": "object id, hex"},
+        answer={"session": "hex"},
+    ),
+    Op(
+        name="retained.digests",
+        about="the 64 digests of what is retained (6.10)",
+        inputs={"paths": "list of {origin, path} in hex", "offers": "list of {origin, offer} in hex"},
+        answer={"digests": "one after another, hex; empty for nothing"},
+    ),
+    Op(
+        name="retained.kept",
+        about="which groups may be kept (6.10)",
+        inputs={"mine": "digests, hex", "theirs": "digests, hex"},
+        answer={"kept": "bit mask, number"},
+    ),
+    Op(
+        name="reservation-fsm",
+        about="the table of section 10.9 at a node in transit; CURTAIL comes from the origin's side",
+        inputs={"state": "name of the state", "event": "name of the event"},
+        answer={"next_state": "name", "sent": "list of {object, toward}: what goes where"},
+    ),
+    Op(
+        name="pairing-code.draw",
+        about="draw a pairing code (6.1)",
+        inputs={"entropy": "16 bytes, hex"},
+        answer={"code": "8 characters", "shown": "as a person sees it"},
+    ),
+    Op(
+        name="pairing-code.typed",
+        about="read a pairing code that somebody typed (6.1); what is none is MALFORMED",
+        inputs={"typed": "text"},
+        answer={"code": "8 characters"},
+    ),
+    Op(
+        name="pairing-cpace.exchange",
+        about="both sides of CPace (6.1)",
+        inputs=dict.fromkeys(_CPACE_GIVEN, "hex"),
+        answer=dict.fromkeys(_CPACE, "hex"),
+    ),
+    Op(
+        name="pairing-cpace.share",
+        about="multiply a share (6.1); zero is BAD_SIGNATURE",
+        inputs={"scalar": "hex", "share": "hex"},
+        answer={"shared": "hex"},
+    ),
+    Op(
+        name="pairing-talk.whole",
+        about="a whole conversation on the pairing port (6.1)",
+        inputs={
+            "code": "8 characters",
+            "entropy_a": "48 bytes, hex: 16 for the sid, 32 for the scalar",
+            "entropy_b": "as entropy_a",
+            "card_a": "{network_id, ca, port}",
+            "card_b": "{network_id, ca, port}",
+        },
+        answer={"messages": "list of [sender, message with its length in hex]"},
+    ),
+    Op(
+        name="pairing-talk.answer",
+        about="what side B makes of messages from A (6.1)",
+        inputs={
+            "code": "8 characters",
+            "entropy_a": "48 bytes, hex",
+            "entropy_b": "48 bytes, hex",
+            "card_a": "{network_id, ca, port}",
+            "card_b": "{network_id, ca, port}",
+            "to_b": "messages with their lengths, hex",
+        },
+    ),
+    Op(
+        name="cut-arith",
+        about="CUT (10.11): what a cut at one end leaves of a committed packet",
+        inputs={"committed": _PACKET, "live": _PACKET, "end": "near or far", "remains_j": "joules"},
+        answer={"near_j": "joules", "far_j": "joules", "flow_j": "joules"},
+    ),
+    Op(
+        name="loss-arith.entry",
+        about="a packet of flow_j at mid-link beside a net flow, and prices across the link (section 8)",
+        inputs={**_LINK, "flow_j": "joules", "price_micro_per_kwh": "price", "fee_micro_per_kwh": "fee"},
+        answer={
+            "loss_before_j": "joules",
+            "increment_j": "joules",
+            "sent_j": "joules",
+            "received_j": "joules",
+            "price_after_micro_per_kwh": "price",
+            "price_before_micro_per_kwh": "price",
+        },
+    ),
+    Op(
+        name="loss-arith.search",
+        about="the packet for an energy received (smallest) or sent (largest) (section 8)",
+        inputs={
+            **_LINK,
+            "by": "received or sent",
+            "energy_j": "joules",
+            "limit_j": "joules, bound of the search",
+        },
+        answer={"flow_j": "joules", "sent_j": "joules", "received_j": "joules"},
+    ),
+    Op(
+        name="loss-arith.amount",
+        about="what an energy costs at a price (section 8)",
+        inputs={"price_micro_per_kwh": "price", "energy_j": "joules"},
+        answer={"amount_micro": "amount"},
+    ),
+)
+
+
+def op_for(group: str, inputs: Mapping[str, object]) -> Op:
+    """The operation of a group that has exactly these inputs. Raises ValueError unless there is one."""
+    found = [op for op in OPS if op.name.partition(".")[0] == group and set(op.inputs) == set(inputs)]
+    if len(found) != 1:
+        raise ValueError(
+            f"{len(found)} operations of {group} have the inputs {sorted(inputs)}; see vector_ops.py"
+        )
+    return found[0]
