@@ -92,8 +92,9 @@ types: $(READY) ## mypy --strict on product, tools and tests
 layers: $(READY) ## import-linter: which package may import which
 	@.venv/bin/lint-imports --no-logo
 
-spec-lint: $(READY) ## requirement ids, quotes in code, registries against proto/
+spec-lint: $(READY) ## requirement ids, quotes in code, registries against proto/, every requirement covered
 	@$(PY) tools/spec_lint.py
+	@$(PY) tools/spec_register.py --check
 
 proto: $(TOOLS) ## regenerate the code of proto/ (commit the result)
 	@$(TOOLS_PY) tools/gen_proto.py
@@ -112,6 +113,7 @@ spec: $(READY) ## rewrite the generated parts of SPEC.md (tables, worked example
 	@$(PY) tools/render_spec.py
 	@$(PY) tools/render_fsm.py
 	@$(PY) tools/spec_appendices.py
+	@$(PY) tools/spec_register.py
 
 fsm: $(READY) ## redraw docs/fsm from the transition tables
 	@$(PY) tools/render_fsm.py

@@ -10,8 +10,10 @@ of operations in interop/vectors/README.md is written, too.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +33,12 @@ import vector_session  # noqa: E402
 import vector_wire  # noqa: E402
 from spec_blocks import report, update_file, update_parts  # noqa: E402
 from vector_file import Vector, render  # noqa: E402
+from vector_ledger import updated  # noqa: E402
 from vector_ops import OPS  # noqa: E402
 
 TARGET: Final = ROOT / "interop" / "vectors" / "v1"
+LEDGER: Final = TARGET.parent / "ids.txt"
+MANIFEST: Final = "manifest.json"
 
 GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "identity": ("node ids, their text form, link ids", vector_objects.identity),
@@ -70,8 +75,27 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
 
 
 def files() -> dict[str, bytes]:
-    """The content of every file, by file name."""
-    return {f"{group}.json": render(group, about, make()) for group, (about, make) in GROUPS.items()}
+    """The content of every file of v1, the manifest among them, by file name."""
+    made = {group: make() for group, (_, make) in GROUPS.items()}
+    found = {f"{group}.json": render(group, GROUPS[group][0], vectors) for group, vectors in made.items()}
+    rows = {
+        name: {"sha256": sha256(found[name]).hexdigest(), **_counts(made[name.removesuffix(".json")])}
+        for name in sorted(found)
+    }
+    every = [one for vectors in made.values() for one in vectors]
+    manifest = {"schema": "ioe-vector-manifest-1", "protocol": "ioe.v1", **_counts(every), "files": rows}
+    return found | {MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+
+
+def _counts(vectors: Sequence[Vector]) -> dict[str, int]:
+    valid = sum(one.code is None for one in vectors)
+    return {"valid": valid, "invalid": len(vectors) - valid}
+
+
+def ids(content: Mapping[str, bytes]) -> dict[str, str]:
+    """Every vector id with its operation."""
+    groups = [json.loads(raw) for name, raw in content.items() if name != MANIFEST]
+    return {one["id"]: one["op"] for group in groups for one in group["vectors"]}
 
 
 def operations() -> str:
@@ -103,8 +127,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, fail on differences")
     check = parser.parse_args(arguments).check
     findings = []
-    for name, content in files().items():
-        findings += update_file(TARGET / name, content.decode(), check=check)
+    content = files()
+    for name, raw in content.items():
+        findings += update_file(TARGET / name, raw.decode(), check=check)
+    ledger = updated(LEDGER.read_text(encoding="utf-8"), ids(content))
+    findings += update_file(LEDGER, ledger, check=check)
     findings += update_parts(TARGET.parent / "README.md", {"operations": operations()}, check=check)
     return report(findings, check=check, remedy="run .venv/bin/python tools/gen_vectors.py")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vector_ops import OPS, Op, op_for
+from vector_reqs import reqs_for
 
 from ioe_router.model.errors import ErrorCode
 
@@ -36,7 +37,7 @@ class Vector:
         return {
             "id": self.id,
             "op": op.name,
-            "reqs": list(self.reqs),
+            "reqs": reqs_for(self.id, self.reqs),
             "notes": self.notes,
             "inputs": self.inputs,
             "intermediates": self.intermediates,

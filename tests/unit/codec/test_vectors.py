@@ -8,7 +8,9 @@ from typing import Any
 
 import ed25519_curve
 import gen_vectors
+import jsonschema
 import pytest
+import vector_ledger
 from reference_harness.runners import RUNNERS, run
 from vector_ops import OPS
 
@@ -56,6 +58,29 @@ def test_regeneration_changes_nothing() -> None:
     assert {path.name for path in FOLDER.glob("*.json")} == set(files)
     for name, content in files.items():
         assert (FOLDER / name).read_bytes() == content
+    ledger = gen_vectors.LEDGER.read_text(encoding="utf-8")
+    assert vector_ledger.updated(ledger, gen_vectors.ids(files)) == ledger
+
+
+def test_an_id_is_never_used_for_something_else() -> None:
+    """An id that is gone stays in the ledger; neither it nor another operation's id can be taken again."""
+    ledger = vector_ledger.updated("", {"a": "identity.node", "b": "identity.link"})
+    ledger = vector_ledger.updated(ledger, {"b": "identity.link", "c": "frame"})
+    assert ledger == "a identity.node retired\nb identity.link\nc frame\n"
+    with pytest.raises(vector_ledger.IdReused, match="a is retired"):
+        vector_ledger.updated(ledger, {"a": "identity.node"})
+    with pytest.raises(vector_ledger.IdReused, match="c belongs to frame"):
+        vector_ledger.updated(ledger, {"c": "envelope"})
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_files_keep_their_schema(path: Path) -> None:
+    """Every file is as its JSON Schema says, and a vector is about an operation of its own file."""
+    name = "manifest" if path.name == gen_vectors.MANIFEST else "vectors"
+    schema = json.loads((FOLDER.parent / "schema" / f"{name}.schema.json").read_text())
+    content = json.loads(path.read_text())
+    jsonschema.validate(content, schema, cls=jsonschema.Draft202012Validator)
+    assert {one["op"] for one in content.get("vectors", ())} == set(content.get("ops", ()))
 
 
 @pytest.mark.parametrize("group", ["ed25519-edge", "malformed"])
