@@ -39,7 +39,7 @@ from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
-from ioe_router.core.upkeep import repeat_refused, tell_changes
+from ioe_router.core.upkeep import repeat_refused, tell_changes, tell_moves
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Close, Fault, OperationalKey
 from ioe_router.model.envelope import Envelope, Frame, ObjectType, Sealed
@@ -316,6 +316,7 @@ class Router:
         repeat_refused(parts, now, out)
         tell_changes(parts, now, out)
         parts.routing.due(now, out)
+        tell_moves(parts, out)
         parts.promises.write(now, out)
 
     # --- effects

@@ -221,7 +221,7 @@ class CommitPath:
         record = self._hop.table.require(body.reservation, body.version)
         self._hop.from_origin_side(record, neighbor)
         already_over = record.state in ENDED
-        record.advance(ReservationEvent.FAILED, now)
+        record.advance(ReservationEvent.FAILED, now, body.code)
         if already_over:
             return
         self.end(record, body.code, now, out)
@@ -244,7 +244,7 @@ class CommitPath:
             expired = ReservationEvent.EXPIRE
             self._hop.refuse_near(record, ErrorCode.HOLD_EXPIRED, now, out, event=expired)
             return
-        record.advance(ReservationEvent.EXPIRE, now)
+        record.advance(ReservationEvent.EXPIRE, now, ErrorCode.HOLD_EXPIRED)
         self.end(record, ErrorCode.HOLD_EXPIRED, now, out)
 
     def end(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
@@ -266,7 +266,7 @@ class CommitPath:
             if record.state is ReservationState.HOLDING:
                 self._hop.refuse_near(record, ErrorCode.NEIGHBOR_LOST, now, out, event=ReservationEvent.LOST)
             elif record.state is ReservationState.HELD:
-                record.advance(ReservationEvent.LOST, now)
+                record.advance(ReservationEvent.LOST, now, ErrorCode.NEIGHBOR_LOST)
                 self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)
 
     def _fail(self, record: Reservation, code: ErrorCode, now: Now, out: Outbox) -> None:
@@ -288,7 +288,7 @@ class CommitPath:
 
     def _due_in_doubt(self, record: Reservation, now: Now, out: Outbox) -> None:
         if now.utc_s >= record.last_slot + self._hop.config.parameters.slot_s:
-            record.advance(ReservationEvent.SLOT_END, now)
+            record.advance(ReservationEvent.SLOT_END, now, ErrorCode.NEIGHBOR_LOST)
             self._fail(record, ErrorCode.NEIGHBOR_LOST, now, out)
         elif (
             record.retry_ns is not None and record.retry_ns <= now.monotonic_ns and record.commit is not None

@@ -238,6 +238,7 @@ class Curtailments:
         source, news = _leg_to(record, cut.source), dict[NodeId, dict[int, int]]()
         said = record.cut_by.setdefault(cut.source, {})
         stated = {item.index: item.energy_j for item in cut.items}
+        lowered = False
         for index, left_j in self.remains(record, cut).items():
             before_j, slot = record.granted[index].energy_j, record.slots[index]
             said[index] = min(left_j, said.get(index, left_j))
@@ -249,7 +250,9 @@ class Curtailments:
             if left_j < before_j:
                 self._lower(record, index, left_j)
                 self._tell(record, index, before_j - left_j, code, out)
-                record.curtail = cut.curtail
+                record.curtail, lowered = cut.curtail, True
+        if lowered:
+            record.note(ReservationEvent.CURTAIL, code)
         record.curtail = cut.curtail if news or record.curtail is None else record.curtail
         record.touch()
         for leg in record.legs():

@@ -7,12 +7,15 @@ reason as a registered code and, where it helps a person, a sentence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ioe_router.core.inputs import Overtakable
+from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import DomainId, LinkId, NodeId, ReservationId
 from ioe_router.model.proof import Proof
+from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Offer
 from ioe_router.model.settlement import ImbalanceRecord
 from ioe_router.model.slot import Slot
@@ -184,6 +187,38 @@ class HoldAnswered:
     failing_node: NodeId | None
 
 
+class ReservationRole(StrEnum):
+    """What a node is in a reservation."""
+
+    INITIATOR = "initiator"
+    TRANSIT = "transit"
+    ORIGIN = "origin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationMoved:
+    """A reservation has taken a step at this node, in whatever role; `code` is the reason, if there is one.
+
+    A HOLD that was refused before anything of it was kept is told as step REFUSE without a state.
+    `packets` and `energy_j` are what stands of it at this node's busbar after the call.
+    """
+
+    reservation: ReservationId
+    version: int
+    role: ReservationRole
+    step: ReservationEvent
+    state: ReservationState
+    code: ErrorCode
+    initiator: NodeId
+    origin: NodeId
+    direction: Direction
+    toward_initiator: NodeId | None  # the neighbour it came from
+    toward_origin: NodeId | None  # the neighbour it goes to
+    slot: Slot  # the first one
+    packets: int
+    energy_j: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRefused:
     """A command that things have overtaken: what it names is gone, has changed, or is past its time.
@@ -336,6 +371,7 @@ Event = (
     | UnbookingRestored
     | Curtailed
     | HoldAnswered
+    | ReservationMoved
     | CommandRefused
     | LossCorrection
     | SlotSwept

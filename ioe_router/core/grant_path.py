@@ -191,7 +191,7 @@ class GrantPath:
         record = self._hop.table.require(body.reservation, body.version)
         self._hop.from_origin_side(record, neighbor)
         already_over = record.state in ENDED
-        record.advance(ReservationEvent.REFUSE, now)
+        record.advance(ReservationEvent.REFUSE, now, body.code)
         if already_over:
             return
         self._hop.drop_all(record)

@@ -22,6 +22,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.quotas import QuotaReached, Quotas
 from ioe_router.core.reservation import Purpose, Reservation
 from ioe_router.core.reservation_fsm import ReservationEvent
+from ioe_router.core.reservation_moves import unopened_event
 from ioe_router.model.clock import CLOCK_TOLERANCE_S, MS_PER_S, Now
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -103,6 +104,7 @@ class HoldPath:
         except PeerError as error:
             retry_after_ms = error.retry_after_ms if isinstance(error, QuotaReached) else 0
             refuse = hop.refusal(body, error.code, retry_after_ms=retry_after_ms)
+            out.emit(unopened_event(body, None, hop.config.node, error.code))
             hop.on_answer(record, refuse, now, out)
             return
         hop.table.enter(record)
@@ -140,6 +142,7 @@ class HoldPath:
         self._note_fault(neighbor, error, out)
         retry_after_ms = error.retry_after_ms if isinstance(error, QuotaReached) else 0
         refuse = self._hop.refusal(core.body, error.code, retry_after_ms=retry_after_ms)
+        out.emit(unopened_event(core.body, neighbor, self._hop.config.node, error.code))
         self._hop.send(neighbor, refuse, out)
 
     def _note_fault(self, neighbor: NodeId, error: PeerError, out: Outbox) -> None:

@@ -232,7 +232,7 @@ class Hop:
         event: ReservationEvent = ReservationEvent.REFUSE,
     ) -> None:
         """End the reservation here because of `event` and say so toward the initiator."""
-        record.advance(event, now)
+        record.advance(event, now, code)
         items = tuple(record.refused.values())
         refuse = self.refusal(record.core.body, code, items, scope, record.retry_after_ms)
         self.drop_all(record)

@@ -95,7 +95,7 @@ class ReleasePath:
         """End it toward the initiator; toward the origin pass it on, and keep what is committed there."""
         onward = record.toward_origin
         record.release_open = record.state is ReservationState.COMMITTED and onward is not None
-        record.advance(ReservationEvent.RELEASE, now)
+        record.advance(ReservationEvent.RELEASE, now, code)
         record.release = release
         if onward is not None:
             self._send(record, release, now, out)

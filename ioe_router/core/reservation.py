@@ -44,6 +44,16 @@ class Purpose:
     hops: int
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step that a reservation has taken, and why."""
+
+    record: Reservation
+    step: ReservationEvent
+    state: ReservationState  # after it
+    code: ErrorCode
+
+
 @dataclass(slots=True, kw_only=True)
 class Reservation:
     """One version of a reservation, as this node knows it."""
@@ -73,6 +83,7 @@ class Reservation:
     ended_ns: int | None = None
     stored: bool = False  # there is a durable record of it
     changes: dict[ReservationKey, Reservation] | None = field(default=None, repr=False)  # of the table
+    moves: list[Move] | None = field(default=None, repr=False)  # the same
 
     @property
     def key(self) -> ReservationKey:
@@ -113,13 +124,20 @@ class Reservation:
         """Indexes of packets that have not been refused."""
         return tuple(item.index for item in self.core.body.items if item.index not in self.refused)
 
-    def advance(self, event: ReservationEvent, now: Now) -> None:
-        """Take a transition of the table. Raises PeerError when it is refused."""
-        self.state = advance(self.state, event)
+    def advance(self, event: ReservationEvent, now: Now, code: ErrorCode = ErrorCode.UNSPECIFIED) -> None:
+        """Take a transition of the table, for a reason. Raises PeerError when it is refused."""
+        before, self.state = self.state, advance(self.state, event)
+        if self.state is not before:
+            self.note(event, code)
         self.touch()
         if self.state in TERMINAL:
             self.ended_ns = now.monotonic_ns
             self.retry_ns = None
+
+    def note(self, step: ReservationEvent, code: ErrorCode) -> None:
+        """A step that the host is to be told of."""
+        if self.moves is not None:
+            self.moves.append(Move(self, step, self.state, code))
 
     def touch(self) -> None:
         """What a durable record holds has changed; it is written before anything of this call leaves."""
@@ -154,6 +172,13 @@ class ReservationTable:
         self._idle: dict[NodeId | None, dict[ReservationKey, None]] = {}  # ended, never committed to
         self._pushed_out: list[Reservation] = []
         self._changed: dict[ReservationKey, Reservation] = {}
+        self._moves: list[Move] = []
+
+    def moves(self) -> tuple[Move, ...]:
+        """Steps taken since the last call, in order."""
+        moves = tuple(self._moves)
+        self._moves.clear()
+        return moves
 
     def changed(self) -> tuple[Reservation, ...]:
         """Records that have changed since the last call."""
@@ -163,7 +188,7 @@ class ReservationTable:
 
     def restore(self, record: Reservation) -> None:
         """Enter a record of an earlier life; no quota counts against a promise."""
-        record.changes = self._changed
+        record.changes, record.moves = self._changed, self._moves
         self._keep(record)
         if record.state not in TERMINAL or record.unconfirmed:
             self._open_again(record)
@@ -202,7 +227,7 @@ class ReservationTable:
         """Keep a new record; whether there is room for it was asked before."""
         self._keep(record)
         self._open_again(record)
-        record.changes = self._changed
+        record.changes, record.moves = self._changed, self._moves
 
     def admits(self, neighbor: NodeId | None, packets: int) -> bool:
         """Whether there is room to remember one more reservation of a neighbour, None: of this node."""

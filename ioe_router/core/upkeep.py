@@ -19,6 +19,7 @@ from ioe_router.core.link_state import LinkLoad
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_offers import OwnOffer, ask_at
 from ioe_router.core.parts import Parts
+from ioe_router.core.reservation_moves import moved_event
 from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId
 from ioe_router.model.routing import Flow
@@ -32,6 +33,12 @@ def tell_changes(parts: Parts, now: Now, out: Outbox) -> None:
     publish_curve(parts, now)
     take_up_limits(parts)
     publish_link_states(parts)
+
+
+def tell_moves(parts: Parts, out: Outbox) -> None:
+    """Tell the host what reservations have done in this call."""
+    for move in parts.reservations.moves():
+        out.emit(moved_event(move))
 
 
 def tell_standing(parts: Parts, neighbor: NodeId, now: Now, out: Outbox) -> None:

@@ -24,6 +24,7 @@ from ioe_router.core.events import (
     OfferLearned,
     OfferLost,
     PeerFault,
+    ReservationMoved,
     StoreOutdated,
     TradeProgress,
 )
@@ -32,8 +33,10 @@ from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NODE_ID_BYTES, NodeId
 
-_NODE_FIELDS: Final = frozenset({"neighbor", "peer", "origin", "failing_node", "node"})
-_CHATTER: Final = (OfferLearned, OfferLost, HoldAnswered, TradeProgress)
+_NODE_FIELDS: Final = frozenset(
+    {"neighbor", "peer", "origin", "failing_node", "node", "initiator", "toward_initiator", "toward_origin"}
+)
+_CHATTER: Final = (OfferLearned, OfferLost, HoldAnswered, ReservationMoved, TradeProgress)
 _OLD_STORE: Final = (
     "promises of this node are missing from its store:"
     " stop it, put the newest copy of the store back and start again"

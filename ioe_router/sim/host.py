@@ -18,7 +18,7 @@ from ioe_router.community.ledger import Gate
 from ioe_router.config import RouterConfig
 from ioe_router.core.effects import ApplySchedule, CloseSession, Effect, Emit, Persist, SendFrame
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import Event
+from ioe_router.core.events import Event, ReservationMoved
 from ioe_router.core.inputs import Input, Started
 from ioe_router.model.clock import NS_PER_S, Now
 from ioe_router.model.ids import NodeId
@@ -141,11 +141,16 @@ class Host:
             self._outside.wake(self)
 
     def hand(self, at_ns: int) -> tuple[Now, tuple[Input, ...], tuple[Effect, ...]]:
-        """Hand the router everything queued: the only door."""
+        """Hand the router everything queued: the only door.
+
+        Steps of reservations are told to who watches a node from outside; nobody here does, the checkers
+        read its tables, and a seed plays the same run whether or not they are told.
+        """
         assert self.router is not None  # noqa: S101 - the engine wakes living hosts only
         inputs, self.inbox = tuple(self.inbox), []
         now = self.clock.now(at_ns)
-        return now, inputs, self.router.handle_all(inputs, now)
+        effects = self.router.handle_all(inputs, now)
+        return now, inputs, tuple(effect for effect in effects if not _is_step(effect))
 
     # ------------------------------------------------------------ effects
 
@@ -191,3 +196,7 @@ class Host:
                 self._outside.close(self, effect)
             case Persist():
                 pass  # done at the barrier
+
+
+def _is_step(effect: Effect) -> bool:
+    return isinstance(effect, Emit) and isinstance(effect.event, ReservationMoved)
