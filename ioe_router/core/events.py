@@ -297,6 +297,13 @@ class Equivocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EquivocationRestored:
+    """After a restart: a proof that an earlier life has kept. Told at every start, so at least once."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOutdated:
     """A neighbour has seen a later start of this node than its store knows: promises since are missing."""
 
@@ -380,6 +387,7 @@ Event = (
     | ImbalanceSettled
     | SettlementRestored
     | Equivocation
+    | EquivocationRestored
     | StoreOutdated
     | TrustListTaken
     | TrustListOverdue

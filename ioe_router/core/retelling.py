@@ -11,7 +11,14 @@ from collections.abc import Iterator
 
 from ioe_router.core.curtailment import curtailed_event
 from ioe_router.core.deal import booked_event
-from ioe_router.core.events import BookingRestored, Curtailed, Event, SettlementRestored, UnbookingRestored
+from ioe_router.core.events import (
+    BookingRestored,
+    Curtailed,
+    EquivocationRestored,
+    Event,
+    SettlementRestored,
+    UnbookingRestored,
+)
 from ioe_router.core.parts import Parts
 from ioe_router.core.reservation import Reservation
 from ioe_router.model.clock import Now
@@ -30,6 +37,7 @@ def retold(parts: Parts, now: Now) -> Iterator[Event]:
         yield from _unbookings(parts, record)
     yield from (SettlementRestored(settled=one) for one in parts.settlement.settled())
     yield from (SettlementRestored(settled=one) for one in parts.imbalance.settled())
+    yield from (EquivocationRestored(proof=one) for one in parts.proofs.all())
 
 
 def _bookings(parts: Parts, record: Reservation, now: Now) -> Iterator[BookingRestored]:

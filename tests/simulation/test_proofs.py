@@ -8,7 +8,7 @@ from dataclasses import replace
 from ioe_router.codec.keys import certify
 from ioe_router.codec.signing import Ed25519Signer
 from ioe_router.core.effects import Persist, RecordKind
-from ioe_router.core.events import Equivocation, PeerFault, StoreOutdated
+from ioe_router.core.events import Equivocation, EquivocationRestored, PeerFault, StoreOutdated
 from ioe_router.core.inputs import Started
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Hello
@@ -54,7 +54,7 @@ def test_both_envelopes_of_an_equivocation_are_kept_told_and_shown() -> None:
 
 
 def test_a_proof_survives_a_restart_and_keeps_its_origin_out() -> None:
-    """A router that takes up the record shows the proof, and takes nothing of that epoch from the origin."""
+    """Who takes up the record tells and shows the proof, and takes nothing of that epoch from the origin."""
     sim = build(*CABLES)
     street = sim.router("street")
     written: list[Persist] = []
@@ -86,6 +86,7 @@ def test_a_proof_survives_a_restart_and_keeps_its_origin_out() -> None:
     sim.wire.connect(sim.node("mill"), sim.node("street"))
     sim.wait(20)
     assert not again.snapshot().offers
+    assert tuple(e.proof for e in sim.events("street", EquivocationRestored)) == again.snapshot().proofs
     faults = [e for e in sim.events("street", PeerFault) if e.code is ErrorCode.EQUIVOCATION]
     assert len(faults) >= 2
 
