@@ -29,8 +29,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.flood_attacker import KINDS
-from benchmarks.flood_net import BANDS_S, COMMAND, ENVIRONMENT, ROOT, Net, make_net
+from benchmarks.flood_net import BANDS_S, ENVIRONMENT, Net, make_net
+from tests.e2e.node_files import COMMAND
 
+ROOT: Final = Path(__file__).resolve().parent.parent
 WHO: Final = ("stranger", "neighbor")
 WANTS_PER_S: Final = 5
 HOLD_S: Final = 45.0  # hold_ms of the configurations
@@ -107,14 +109,14 @@ class Daemons:
         self.net = net
         self._running = {name: self._start(name) for name in ("west", "mid")}
         module = ["-m", "benchmarks.flood_honest", str(net.config("east")), str(WANTS_PER_S)]
-        self._east = subprocess.Popen(  # noqa: S603 - our own commands, here and below
+        self._east = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, *module], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
         )
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         with (self.net.folder / f"{name}.log").open("wb") as log:
             command = [*COMMAND, "run", "--config", str(self.net.config(name))]
-            return subprocess.Popen(command, env=ENVIRONMENT, stderr=log, stdout=log)  # noqa: S603
+            return subprocess.Popen(command, env=ENVIRONMENT, stderr=log, stdout=log)  # noqa: S603 - our own command
 
     @property
     def victim(self) -> int:
@@ -150,7 +152,7 @@ def beside(daemons: Daemons, command: Sequence[str], seconds: float) -> Window:
     """Run a process beside the daemons to its end, and watch the attacked one."""
     started_s, used_s, peak_mb = time.monotonic(), cpu_s(daemons.victim), 0.0
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=said)  # noqa: S603
+        process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=said)  # noqa: S603 - our own command
         while process.poll() is None:
             peak_mb = max(peak_mb, memory_mb(daemons.victim))
             if time.monotonic() > started_s + 3 * seconds + 60:

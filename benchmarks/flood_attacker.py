@@ -2,9 +2,7 @@
 
 .venv/bin/python -m benchmarks.flood_attacker KIND neighbor|stranger CONFIG PORT SECONDS
 
-A stranger has made up an identity of its own and never gets beyond TLS: TLS 1.3
-lets a client speak before its certificate has been judged, so its flood goes out behind
-the handshake and is dropped with it.  A bad neighbour is configured,
+A stranger (`flood_stranger.py`) never gets beyond TLS.  A bad neighbour is configured,
 completes the handshake of the protocol, and then goes on at ten times the
 budget of frames, or with as many streams as it can open.  Prints what it has sent as JSON.
 """
@@ -15,12 +13,8 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import ssl
-import struct
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,13 +24,12 @@ from typing import Final
 
 import grpc
 
+from benchmarks.flood_stranger import DATA, PATH, SLOW_LINES, dial, nested, stranger
 from ioe_router.adapters.certificates import Leaf
 from ioe_router.adapters.channel_options import MESSAGE_BYTES_MAX, channel_options
-from ioe_router.adapters.keystore import make_identity, make_operational
 from ioe_router.adapters.peer_server import METHOD, SERVICE
 from ioe_router.adapters.tls import channel_credentials
 from ioe_router.codec import mapping
-from ioe_router.codec.bound_rules import ENVELOPE_BYTES
 from ioe_router.config import Budgets
 from ioe_router.core.effects import Effect, SendFrame
 from ioe_router.core.gates import effective_band
@@ -49,138 +42,14 @@ from ioe_router.model.reservation import Hold, HoldCore, HoldItem, PacketEnergy
 from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 from ioe_router.router import Router
+from tests.attacks.http2 import PREFACE, RST_STREAM, SETTINGS, frame, headers
 
 KINDS: Final = ("forged", "oversized", "nested", "slow", "reset", "ids")
 TIMES: Final = 10  # of the budget of frames
 OBJECTS_PER_FRAME: Final = 10
-SLOW_LINES: Final = 200
 RESETS_AT_ONCE: Final = 100
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
 CANCEL: Final = (8).to_bytes(4)
-NEST: Final = 16_000
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
-
-
-# ------------------------------------------------------------------ HTTP/2 by hand
-
-
-def frame(kind: int, payload: bytes, *, flags: int = 0, stream: int = 0) -> bytes:
-    """An HTTP/2 frame."""
-    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
-
-
-def opening(stream: int) -> bytes:
-    """The header block of a Session call, without compression."""
-    fields = {
-        b":method": b"POST",
-        b":scheme": b"https",
-        b":path": f"/{SERVICE}/{METHOD}".encode(),
-        b":authority": b"peer",
-        b"content-type": b"application/grpc",
-        b"te": b"trailers",
-    }
-    block = b"".join(
-        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields.items()
-    )
-    return frame(HEADERS, block, flags=4, stream=stream)
-
-
-def dial(port: int, leaf: Leaf) -> ssl.SSLSocket:
-    """TLS 1.3 to the port with a certificate of one's own, whoever answers."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(leaf.key_pem + leaf.chain_pem)
-        file.flush()
-        context.load_cert_chain(file.name)
-    plain = socket.create_connection(("127.0.0.1", port), 5)
-    try:
-        return context.wrap_socket(plain)
-    except OSError:
-        plain.close()
-        raise
-
-
-# ------------------------------------------------------------------ the stranger
-
-
-def stranger_leaf() -> Leaf:
-    """A certificate of a node that nobody knows."""
-    now_s = int(time.time())
-    identity = make_identity(now_s)
-    return make_operational(
-        identity, network_id="flood", serial=1, issued_utc_s=now_s, wall_utc_s=now_s, lifetime_s=86_400
-    ).leaf(now_s)
-
-
-def stranger(kind: str, port: int, end_s: float) -> Counter[str]:
-    """Flood until the end, on four threads."""
-    sent: Counter[str] = Counter()
-    work = {"slow": drip, "reset": hang_up}.get(kind, shake_and_send)
-    leaf, payload = stranger_leaf(), blind_payload(kind)
-    threads = [threading.Thread(target=work, args=(port, end_s, sent, leaf, payload)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sent
-
-
-def blind_payload(kind: str) -> bytes:
-    """What a stranger sends behind its handshake: a call with a message of its kind."""
-    body = b""
-    if kind in ("forged", "ids"):
-        body = os.urandom(4_096)
-    elif kind == "oversized":
-        body = bytes(4 * MESSAGE_BYTES_MAX)
-    elif kind == "nested":
-        body = nested()
-    message = b"\0" + len(body).to_bytes(4) + body
-    parts = [message[at : at + 16_384] for at in range(0, len(message), 16_384)]
-    call = opening(1) + b"".join(frame(DATA, part, stream=1) for part in parts)
-    return PREFACE + frame(SETTINGS, b"") + call
-
-
-def shake_and_send(port: int, end_s: float, sent: Counter[str], leaf: Leaf, payload: bytes) -> None:
-    """Connect, finish the own half of the handshake, send, be refused, again."""
-    while time.monotonic() < end_s:
-        with contextlib.suppress(OSError), dial(port, leaf) as line:
-            sent["handshakes"] += 1
-            line.sendall(payload)
-            line.settimeout(5)
-            while line.recv(65_536):
-                sent["answers"] += 1
-
-
-def drip(port: int, end_s: float, sent: Counter[str], _leaf: Leaf, _payload: bytes) -> None:
-    """Hold many connections open with a byte a second of a handshake that never ends."""
-    lines: list[socket.socket] = []
-    while time.monotonic() < end_s:
-        while len(lines) < SLOW_LINES // 4:
-            try:
-                lines.append(socket.create_connection(("127.0.0.1", port), 5))
-                sent["connections"] += 1
-            except OSError:
-                break
-        for line in tuple(lines):
-            try:
-                line.sendall(b"\x16")
-            except OSError:
-                lines.remove(line)
-        time.sleep(1)
-
-
-def hang_up(port: int, end_s: float, sent: Counter[str], _leaf: Leaf, _payload: bytes) -> None:
-    """Connect and reset at once."""
-    while time.monotonic() < end_s:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            sent["connections"] += 1
-
-
-# ------------------------------------------------------------------ the bad neighbour
 
 
 class BadNeighbor:
@@ -329,34 +198,18 @@ class BadNeighbor:
         return self._router._sealer.seal(hold).envelope
 
 
-def nested() -> bytes:
-    """As deep as an envelope can be: each message holds the next as its first field."""
-    inner = b""
-    while len(inner) < ENVELOPE_BYTES - NEST:
-        inner = b"\x0a" + _varint(len(inner)) + inner
-    return inner
-
-
-def _varint(number: int) -> bytes:
-    out = b""
-    while number > 127:  # noqa: PLR2004 - seven bits a byte
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
 def rapid_reset(bad: BadNeighbor, port: int, end_s: float) -> None:
     """Open streams and reset them in the same write, as fast as the socket takes it."""
     while time.monotonic() < end_s:
         with contextlib.suppress(OSError), dial(port, bad.leaf()) as line:
             bad.sent["connections"] += 1
-            line.sendall(PREFACE + frame(SETTINGS, b""))
+            line.sendall(PREFACE + frame(SETTINGS))
             line.setblocking(False)
             stream = 1
             while time.monotonic() < end_s:
                 batch = b""
                 for _ in range(RESETS_AT_ONCE):
-                    batch += opening(stream) + frame(RST_STREAM, CANCEL, stream=stream)
+                    batch += headers(stream, PATH) + frame(RST_STREAM, CANCEL, stream=stream)
                     stream += 2
                 line.settimeout(5)
                 line.sendall(batch)
@@ -370,7 +223,7 @@ def rapid_reset(bad: BadNeighbor, port: int, end_s: float) -> None:
 def slow_streams(bad: BadNeighbor, port: int, end_s: float) -> None:
     """Many connections, each with a stream on which a message of a megabyte comes byte by byte."""
     lines: list[ssl.SSLSocket] = []
-    start = PREFACE + frame(SETTINGS, b"") + opening(1) + frame(DATA, b"\0\0\x0f\0\0", stream=1)
+    start = PREFACE + frame(SETTINGS) + headers(1, PATH) + frame(DATA, b"\0\0\x0f\0\0", stream=1)
     leaf = bad.leaf()
     while time.monotonic() < end_s:
         with contextlib.suppress(OSError):

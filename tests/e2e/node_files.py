@@ -88,7 +88,17 @@ def attest_link(folder: Path, keeper: str, other: str, network: str, attestation
     ioe_ok("link", "countersign", "--yes", "--keys", f"{other}/keys", attestation, cwd=folder)
 
 
-def node_text(network: str, floors: Sequence[int], port: int, offset_ms: int) -> str:
+def node_text(
+    network: str,
+    floors: Sequence[int],
+    port: int,
+    offset_ms: int,
+    *,
+    slot_s: int = SLOT_S,
+    keepalive_ms: int = 1_000,
+    connection_w: int = 20_000,
+    log_level: str = "debug",
+) -> str:
     """The configuration of a node but for its neighbours; `floors` in micro-units per kWh."""
     return f"""
 [node]
@@ -96,13 +106,13 @@ keys = "keys"
 store = "store"
 listen = "127.0.0.1:{port}"
 clock_offset_ms = {offset_ms}
-keepalive_ms = 1000
-log_level = "debug"
+keepalive_ms = {keepalive_ms}
+log_level = "{log_level}"
 
 [network]
 network_id = "{network}"
 currency = "EUR"
-slot_s = {SLOT_S}
+slot_s = {slot_s}
 reference_price_micro_per_kwh = 150000
 floor_micro_per_kwh = {list(floors)}
 link_state_steps = 16
@@ -111,8 +121,8 @@ voltage_max_micro_pu = 1100000
 voltage_guard_micro_pu = 5000
 
 [connection]
-import_w = 20000
-export_w = 20000
+import_w = {connection_w}
+export_w = {connection_w}
 """
 
 

@@ -24,8 +24,8 @@ from ioe_router.model.routing import Direction
 from ioe_router.router import Router
 from ioe_router.sim.keys import SeededEntropy
 from tests.simulation.bent_wire import dropping
+from tests.simulation.domain_chain import Two, bring, reached
 from tests.simulation.pair import KWH_J, SLOT, Cable, Sim, build
-from tests.simulation.test_domains import Two, bring, reached
 
 S = ReservationState
 WHOLE = AggregationConfig(share_ppm=1_000_000, steps=2)

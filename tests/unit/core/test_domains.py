@@ -1,82 +1,30 @@
 """Trust domains: who is believed, until when, and what is refused (SPEC section 4.10)."""
 
-# ruff: noqa: ANN401 - a test names the fields that it changes, of any type
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from ioe_router.codec.bounds import clipped_text
 from ioe_router.codec.root_signing import draft, missing, open_root_signed, signed_by
-from ioe_router.config import DomainConfig, NeighborConfig
-from ioe_router.core.domains import Domains
-from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Role
-from ioe_router.model.domain import RootKey, TrustList
-from ioe_router.model.envelope import Envelope, Sealed
-from ioe_router.model.errors import ErrorCode, PeerError, UsageError
-from ioe_router.model.ids import link_id_of
-from tests.realm import DAY_S, Realm
-from tests.unit.core.plain_sealer import node_named
-from tests.unit.core.routing_rig import PARAMETERS, START_UTC_S, Wire, attest, config_of
-
-T = TypeVar("T")
-
-NETWORK = PARAMETERS.network_id
-ME, OTHER, STRANGER = node_named("me"), node_named("other"), node_named("stranger")
-NOW = Now(0, START_UTC_S * 1000)
-LINK = link_id_of(ME, OTHER, 0)
-
-
-def at(utc_s: int) -> Now:
-    """An instant."""
-    return Now(0, utc_s * 1000)
-
-
-def opened(envelope: Envelope) -> Sealed[Any]:
-    """What the codec hands to the core."""
-    return open_root_signed(envelope, NETWORK)
-
-
-def configured(envelope: Envelope, body: type[T]) -> Sealed[T]:
-    """The same of a configured object."""
-    found = opened(envelope)
-    assert isinstance(found.body, body)
-    return found
-
-
-def realm(name: str = "ours", **fields: Any) -> Realm:
-    """A domain founded a minute ago."""
-    return Realm(name, NETWORK, START_UTC_S - 60, **fields)
-
-
-def domains(stated: DomainConfig | None, **changes: Any) -> Domains:
-    """The table of a node with this domain."""
-    config = config_of("me", (Wire("me", "other"),))
-    table = Domains(replace(config, domain=stated, **changes))
-    table.load(configured)
-    return table
-
-
-def neighbor(role: Role) -> NeighborConfig:
-    """The neighbour at the other end."""
-    return NeighborConfig(node=OTHER, attestation=attest(Wire("me", "other")).envelope, role=role)
-
-
-@contextmanager
-def refused(code: ErrorCode) -> Iterator[None]:
-    """What is inside has to be refused with this code, in words that reach the neighbour whole."""
-    with pytest.raises(PeerError) as caught:
-        yield
-    assert caught.value.code is code
-    assert caught.value.detail == clipped_text(caught.value.detail)
-
-
-# ------------------------------------------------------------------ trust lists
+from ioe_router.model.domain import RootKey
+from ioe_router.model.errors import ErrorCode, UsageError
+from tests.realm import DAY_S
+from tests.unit.core.domain_rig import (
+    ME,
+    NOW,
+    OTHER,
+    STRANGER,
+    at,
+    domains,
+    neighbor,
+    opened,
+    realm,
+    refused,
+)
+from tests.unit.core.routing_rig import START_UTC_S
 
 
 def test_the_next_list_is_taken_with_a_quorum_of_the_one_before() -> None:
@@ -311,134 +259,3 @@ def test_half_a_domain_is_none() -> None:
     table.check_root(STRANGER)
     with refused(ErrorCode.DOMAIN_MISMATCH):
         table.check_neighbor(neighbor(Role.SIBLING), realm().id, NOW)
-
-
-def test_a_stranger_on_a_path_is_refused() -> None:
-    """One node without a certificate of a known domain is enough."""
-    ours = realm()
-    table = domains(ours.config(ME))
-    table.hear_member(opened(ours.admit(OTHER)), NOW)
-    with refused(ErrorCode.NOT_A_MEMBER):
-        table.check_new((OTHER, STRANGER), NOW)
-
-
-def test_a_stale_list_goes_on_for_its_grace_and_then_takes_up_nothing_new() -> None:
-    """Between the end of a list and the end of its grace everything works; then TRUST_STALE."""
-    ends = START_UTC_S + 1_000
-    ours = realm(expires_utc_s=ends, grace_s=500)
-    table = domains(ours.config(ME))
-    table.check_new((ME,), at(ends + 499))
-    with refused(ErrorCode.TRUST_STALE):
-        table.check_new((ME,), at(ends + 500))
-    with refused(ErrorCode.TRUST_STALE):
-        table.check_own(at(ends + 500))
-    table.hear_list(opened(ours.proceed(expires_utc_s=ends + 5_000)), at(ends + 500))
-    table.check_new((ME,), at(ends + 500))
-
-
-def test_a_stale_domain_elsewhere_stops_its_own_members_only() -> None:
-    """What another domain has let run out is refused, and the own members go on."""
-    ends = START_UTC_S + 1_000
-    ours, theirs = realm(), realm("theirs", expires_utc_s=ends, grace_s=0)
-    table = domains(ours.config(ME, theirs))
-    table.hear_member(opened(theirs.admit(OTHER)), NOW)
-    table.check_new((ME,), at(ends))
-    with refused(ErrorCode.TRUST_STALE):
-        table.check_new((OTHER,), at(ends))
-
-
-def test_only_certified_nodes_lead_a_zone() -> None:
-    """An operating envelope counts from a member that may form a grid."""
-    ours = realm()
-    table = domains(ours.config(ME))
-    table.hear_member(opened(ours.admit(OTHER, grid_forming=False)), NOW)
-    table.check_root(ME)
-    for node in (OTHER, STRANGER):
-        with refused(ErrorCode.NOT_A_MEMBER):
-            table.check_root(node)
-
-
-def test_a_domain_may_want_certified_meters() -> None:
-    """Then the records of a member count only with a certificate of its meter on just this link."""
-    ours = realm(certified_meters=True)
-    table = domains(ours.config(ME))
-    table.hear_member(opened(ours.admit(OTHER)), NOW)
-    with refused(ErrorCode.NOT_A_MEMBER):
-        table.check_meter(OTHER, LINK, NOW)
-    table.hear_meter(opened(ours.meter(OTHER, LINK)), NOW)
-    table.check_meter(OTHER, LINK, NOW)
-    with refused(ErrorCode.NOT_A_MEMBER):
-        table.check_meter(OTHER, link_id_of(OTHER, STRANGER, 0), NOW)
-    table.check_meter(STRANGER, LINK, NOW)
-
-
-def test_a_node_settles_with_the_party_that_its_domain_names() -> None:
-    """A certificate that names another party only is a reason to refuse; none at all is not."""
-    ours = realm()
-    table = domains(ours.config(ME))
-    assert table.has_party(STRANGER, ME)
-    table.hear_member(opened(ours.admit(OTHER, balance_party=ME)), NOW)
-    assert table.has_party(OTHER, ME)
-    assert not table.has_party(OTHER, STRANGER)
-
-
-def test_a_list_that_has_ended_is_told_once() -> None:
-    """The operator hears at its end that the next one is missing, before anything is refused."""
-    ends = START_UTC_S + 1_000
-    ours = realm(expires_utc_s=ends, grace_s=500)
-    table = domains(ours.config(ME))
-    assert table.next_end_utc_s() == ends
-    assert table.overdue(at(ends - 1)) == ()
-    assert [one.serial for one in table.overdue(at(ends))] == [1]
-    assert table.overdue(at(ends)) == ()
-    assert table.next_end_utc_s() != ends
-
-
-# ------------------------------------------------------------------ configuration
-
-
-def _unusable() -> dict[str, tuple[DomainConfig, dict[str, Any], str]]:
-    ours, theirs = realm(), realm("theirs")
-    good = ours.config(ME)
-    peer = (neighbor(Role.PEER),)
-    return {
-        "of another node": (replace(good, member=ours.admit(OTHER)), {}, "of another node"),
-        "of another domain": (replace(good, member=theirs.admit(ME)), {}, "name both from one domain"),
-        "below the quorum": (
-            replace(good, member=ours.sealed(ours.member(ME, 0))),
-            {},
-            "not signed by a quorum",
-        ),
-        "another party": (good, {"balance_party": OTHER}, "balance-responsible party"),
-        "not a border": (good, {"neighbors": peer}, "admit --duty border"),
-        "twice": (replace(good, others=(ours.lists[0],)), {}, "configured twice"),
-        "gap": (
-            replace(good, lists=(ours.lists[0], ours.sealed(replace(ours.newest, serial=3)))),
-            {},
-            "lists between",
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", sorted(_unusable()))
-def test_a_configuration_that_does_not_fit_is_one_sentence(name: str) -> None:
-    """Cause and remedy are named before the node starts."""
-    stated, changes, words = _unusable()[name]
-    with pytest.raises(UsageError, match=words):
-        domains(stated, **changes)
-
-
-def test_a_restored_list_counts_when_it_is_newer_than_the_configured_one() -> None:
-    """What an earlier life has taken stands, and an older store does not undo what is configured."""
-    ours = realm()
-    first = ours.config(ME)
-    ours.remove(OTHER)
-    table = domains(first)
-    table.restore(tuple(opened(one) for one in ours.lists))
-    with refused(ErrorCode.NOT_A_MEMBER):
-        table.hear_member(opened(ours.admit(OTHER)), NOW)
-    table = domains(ours.config(ME))
-    table.restore((opened(ours.lists[0]),))
-    newest = table.newest(ours.id)
-    assert isinstance(newest, TrustList)
-    assert newest.serial == 2
