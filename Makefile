@@ -25,7 +25,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist second-opinion
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ proto-check: $(READY) ## lint proto/, compare with the last release, check that 
 
 vectors: $(READY) ## regenerate interop/vectors (look at the diff before you commit it)
 	@$(PY) tools/gen_vectors.py
+
+second-opinion: $(READY) ## the Go codec of interop/go: format, vet, tests, its answers to all vectors
+	@sh interop/go/check.sh $(PY)
 
 spec: $(READY) ## rewrite the generated parts of SPEC.md (tables, worked example, appendices)
 	@$(PY) tools/render_spec.py

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Checks the second opinion: format, vet, generated tables, Go tests, and its answers to all vectors.
+#
+#     sh interop/go/check.sh [PYTHON]
+#
+# Without Go on this machine it says so and ends with 0: nothing was checked.
+set -eu
+python=${1:-python3}
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
+cd "$(dirname "$0")"
+command -v go >/dev/null 2>&1 || { echo "second-opinion: NOT RUN, there is no go on this machine" >&2; exit 0; }
+
+unformatted=$(gofmt -l .)
+[ -z "$unformatted" ] || { echo "second-opinion: run gofmt -w in interop/go on $unformatted" >&2; exit 1; }
+go run ./cmd/spec-tables ../../SPEC.md | cmp -s - codec/fields.tsv || {
+    echo "second-opinion: codec/fields.tsv is not what SPEC.md says; see interop/go/README.md" >&2; exit 1; }
+go vet ./...
+go test ./...
+go build -o bin/ ./cmd/...
+cd .. && PYTHONPATH=.. "$python" -m ioe_conformance.vector_check -- go/bin/ioe-vectors
