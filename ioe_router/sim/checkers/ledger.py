@@ -69,8 +69,11 @@ class Ledgers:
         if entry.uncut is not None:
             return
         model, d_j = touched.port.attestation.body.loss, entry.increment.flow_j
+        entered_j = d_j if entry.flow is Flow.DOWN else -d_j
+        if touched.ledger.net_j - touched.before[0] != entered_j:
+            return  # a packet was cut in the same call; which of the two came first does not show
         after_j = touched.ledger.net_j - _replaced_j(host, touched, key)
-        before_j = after_j - (d_j if entry.flow is Flow.DOWN else -d_j)
+        before_j = after_j - entered_j
         costs_j = loss_j(model, after_j, self._slot_s) - loss_j(model, before_j, self._slot_s)
         sent_j, received_j = d_j + ceil(Fraction(costs_j, 2)), d_j - costs_j // 2
         booked = entry.increment
