@@ -24,9 +24,9 @@ from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction
 from ioe_router.router import Router
 from ioe_router.sim.keys import SimIdentity
+from tests.simulation.domain_chain import CHAIN, Two, bring, chain
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
-from tests.simulation.test_domains import CHAIN, Two, bring, chain
 from tests.simulation.test_key_changes import revoke
 
 VICTIM: Final = "b"
