@@ -48,6 +48,7 @@ from ioe_router.model.ids import NodeId, object_id_of
 from ioe_router.model.proof import Equivocated
 from ioe_router.model.reservation import Hold, OutcomeQuery, Release
 from ioe_router.model.slot import Slot
+from ioe_router.readout.refused import refusal_of
 from ioe_router.view import RouterView, SlotView, slot_view_of, view_of
 
 NOT_AHEAD_OF_HOLDS = (Release, OutcomeQuery, Close)  # may speak of a HOLD that came just before
@@ -266,6 +267,7 @@ class Router:
         account = self._accounts.of(neighbor)
         answer = Answer.TELL if account is None else account.refused(error, self._now.monotonic_ns)
         if answer is Answer.TELL or isinstance(error, Equivocated):
+            self._parts.refusals.note(refusal_of(neighbor, envelope, error, self._now))
             self._fault(neighbor, error, out)
             self._answer_fault(neighbor, envelope, error, out)
             return
@@ -294,6 +296,7 @@ class Router:
             out.send(neighbor, self._sealer.seal(fault).envelope)
 
     def _count(self, event: Event) -> None:
+        self._parts.refusals.hear(event, self._now)
         if isinstance(event, PeerFault):
             self.counts[f"fault_{event.code.name.lower()}"] += 1
             self.faults[event.neighbor, event.code] += 1

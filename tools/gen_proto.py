@@ -1,7 +1,10 @@
-"""Generate the Python code of proto/ioe/v1, flat and import-safe.
+"""Generate the Python code of proto/, flat and import-safe.
 
-Messages and their stubs go to `ioe_router/codec/_pb`, the gRPC stubs of the
-service to `ioe_router/adapters/_pb`, because the codec must not import grpc.
+Of ioe.v1, the protocol between nodes, messages and their stubs go to
+`ioe_router/codec/_pb`, the gRPC stubs of the service to
+`ioe_router/adapters/_pb`, because the codec must not import grpc.  Of
+ioe.control.v1, the service of a daemon for its operator, all goes to
+`ioe_router/control/_pb`.
 The generator writes absolute imports by proto path (`from ioe.v1 import
 envelope_pb2`); they are rewritten to the place where the files really live.
 The proto path stays in the descriptors, so nothing on the wire changes.
@@ -25,8 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = "ioe.v1"
-PACKAGE_DIR = Path(*PACKAGE.split("."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,32 @@ SERVICE = Target(
     module="ioe_router.adapters._pb",
     docstring="Generated gRPC stubs of proto/ioe/v1/service.proto by `make proto`; needs the extra `node`.",
 )
+CONTROL = Target(
+    folder="ioe_router/control/_pb",
+    module="ioe_router.control._pb",
+    docstring="Generated from proto/ioe/control/v1 by `make proto`; needs the extra `node`.",
+)
+TARGETS = (MESSAGES, SERVICE, CONTROL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package of proto/ and the homes of its messages and of its service's stubs."""
+
+    name: str
+    messages: Target
+    service: Target
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, relative to the folder of protos."""
+        return Path(*self.name.split("."))
+
+
+PACKAGES = (
+    Package(name="ioe.v1", messages=MESSAGES, service=SERVICE),
+    Package(name="ioe.control.v1", messages=CONTROL, service=CONTROL),
+)
 
 
 class GenerationError(Exception):
@@ -56,21 +83,28 @@ class GenerationError(Exception):
 
 def generate(proto_root: Path) -> dict[str, str]:
     """Run the generator and return {path relative to the repository: text}."""
-    sources = sorted((proto_root / PACKAGE_DIR).glob("*.proto"))
-    if not sources:
-        raise GenerationError(f"no .proto file in {proto_root / PACKAGE_DIR}")
+    sources = [source for package in PACKAGES for source in _sources(proto_root, package)]
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
         run_generator(proto_root, sources, out)
         written = {path.relative_to(out): path.read_text() for path in out.rglob("*") if path.is_file()}
-    files = {f"{target.folder}/__init__.py": f'"""{target.docstring}"""\n' for target in (MESSAGES, SERVICE)}
+    files = {f"{target.folder}/__init__.py": f'"""{target.docstring}"""\n' for target in TARGETS}
+    homes = {package.folder: package for package in PACKAGES}
     for path, text in written.items():
-        if path.parent != PACKAGE_DIR:
-            raise GenerationError(f"the generator wrote {path} outside {PACKAGE_DIR}")
+        package = homes.get(path.parent)
+        if package is None:
+            raise GenerationError(f"the generator wrote {path}, which belongs to no package")
         if has_content(path, text):
-            target = SERVICE if "_pb2_grpc" in path.name else MESSAGES
+            target = package.service if "_pb2_grpc" in path.name else package.messages
             files[f"{target.folder}/{path.name}"] = rewrite_imports(text)
     return dict(sorted(files.items()))
+
+
+def _sources(proto_root: Path, package: Package) -> list[Path]:
+    sources = sorted((proto_root / package.folder).glob("*.proto"))
+    if not sources:
+        raise GenerationError(f"no .proto file in {proto_root / package.folder}")
+    return sources
 
 
 def run_generator(proto_root: Path, sources: list[Path], out: Path) -> None:
@@ -103,21 +137,23 @@ def has_content(path: Path, text: str) -> bool:
 
 
 def rewrite_imports(text: str) -> str:
-    """Point every reference to a generated module of our package at its flat home."""
-    package = re.escape(PACKAGE)
-    text = re.sub(
-        rf"^from {package} import (\w+_pb2)\b", rf"from {MESSAGES.module} import \1", text, flags=re.MULTILINE
-    )
-    # Dotted references, among them the module name that generated classes report. Names of
-    # messages and services ('ioe.v1.PeerService') are wire names and stay.
-    return re.sub(rf"(?<![\w./]){package}\.(\w+_pb2)\b", rf"{MESSAGES.module}.\1", text)
+    """Point every reference to a generated module of our packages at its flat home."""
+    for package in PACKAGES:
+        name, home = re.escape(package.name), package.messages.module
+        text = re.sub(
+            rf"^from {name} import (\w+_pb2)\b", rf"from {home} import \1", text, flags=re.MULTILINE
+        )
+        # Dotted references, among them the module name that generated classes report. Names of
+        # messages and services ('ioe.v1.PeerService') are wire names and stay.
+        text = re.sub(rf"(?<![\w./]){name}\.(\w+_pb2)\b", rf"{home}.\1", text)
+    return text
 
 
 def stale(files: dict[str, str], root: Path) -> list[str]:
     """Return the paths under `root` that differ from `files`, are missing, or should not be there."""
     found = {
         str(path.relative_to(root))
-        for target in (MESSAGES, SERVICE)
+        for target in TARGETS
         for path in (root / target.folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -140,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the generated code, or with --check name what is out of date; 0 when all is well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    parser.add_argument("--proto", type=Path, default=ROOT / "proto", help="folder that holds ioe/v1")
+    parser.add_argument("--proto", type=Path, default=ROOT / "proto", help="folder that holds ioe/")
     parser.add_argument("--root", type=Path, default=ROOT, help="repository to write into")
     options = parser.parse_args(arguments)
     try:

@@ -205,6 +205,10 @@ class Node:
             next_deadline_ns=self._runner.next_deadline_ns(),
         )
 
+    async def at_rest(self) -> None:
+        """Return between two calls of the router."""
+        await self._runner.at_rest()
+
     @property
     def idle(self) -> bool:
         """Whether nothing is queued or being handled."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from ioe_router.adapters.clock import Alarm, Clock
 from ioe_router.adapters.inbox import Inbox
@@ -29,6 +29,8 @@ from ioe_router.core.inputs import DeadlineReached, Input
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
+
+_BUSY_S: Final = 0.001
 
 EventSink = Callable[[Event, Now], Iterable[Input]]
 ScheduleSink = Callable[[ApplySchedule], None]
@@ -146,6 +148,11 @@ class Runner:
     def idle(self) -> bool:
         """Whether nothing is being handled or could be; who has used up a budget may still be waiting."""
         return not self._busy and not self._inbox.has_work(self._clock.now().monotonic_ns)
+
+    async def at_rest(self) -> None:
+        """Return between two calls of the router: what its tables say is durable and carried out."""
+        while self._busy:
+            await asyncio.sleep(_BUSY_S)
 
     def next_deadline_ns(self) -> int | None:
         """When the router wants to be called next, or somebody need not wait any more, monotonic."""

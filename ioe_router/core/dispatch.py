@@ -13,6 +13,7 @@ from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.key_changes import revoke, tell_revocations
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
+from ioe_router.core.refusals import Refusal
 from ioe_router.core.session_fsm import SessionState
 from ioe_router.core.upkeep import tell_standing
 from ioe_router.model.clock import Now
@@ -113,9 +114,25 @@ def _routing(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out:
         case Keepalive():
             parts.sessions.keepalive(neighbor, sealed, now, out)
         case Fault():
-            parts.repeats.refused(neighbor, sealed.body.retry_after_ms, now)
+            _refused(parts, neighbor, sealed.body, now)
         case _:
             _reservation(parts, neighbor, sealed, now, out)
+
+
+def _refused(parts: Parts, neighbor: NodeId, body: Fault, now: Now) -> None:
+    """A neighbour has refused an object of this node."""
+    parts.repeats.refused(neighbor, body.retry_after_ms, now)
+    parts.refusals.note(
+        Refusal(
+            at_utc_ms=now.utc_ms,
+            neighbor=neighbor,
+            by_us=False,
+            type="UNSPECIFIED",
+            about=body.object,
+            code=body.code,
+            detail=body.text,
+        )
+    )
 
 
 def _refresh(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, out: Outbox) -> None:

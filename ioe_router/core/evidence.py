@@ -188,6 +188,14 @@ class Evidence:
         """The attestation of a link with the highest serial."""
         return self._latest.get(link)
 
+    def links(self) -> tuple[Sealed[LinkAttestation], ...]:
+        """The newest attestation of every link that is known."""
+        return tuple(self._latest.values())
+
+    def sizes(self) -> tuple[int, int]:
+        """How many operational keys and attestations are held."""
+        return len(self._keys), len(self._attestations)
+
     def own_link(self, neighbor: NodeId) -> Sealed[LinkAttestation] | None:
         """The configured attestation of the link to a neighbour, once it has been verified."""
         object_id = self._own_links.get(neighbor)

@@ -258,6 +258,11 @@ class LinkStates:
         sealed = self._table.get(link, {}).get(slot)
         return None if sealed is None else sealed.body
 
+    @property
+    def known(self) -> int:
+        """How many states are held."""
+        return sum(len(slots) for slots in self._table.values())
+
     def deadline_ns(self) -> int | None:
         """When the next own state may be sent."""
         return min((self._own[key].next_at_ns for key in self._waiting), default=None)

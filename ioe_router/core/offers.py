@@ -267,6 +267,11 @@ class OfferTable:
         record = self._records.get(key[0], {}).get(key[1])
         return record.offer if record is not None and record.heard else None
 
+    def tellers(self, key: OfferKey) -> tuple[NodeId, ...]:
+        """The neighbours that tell an offer."""
+        record = self._records.get(key[0], {}).get(key[1])
+        return () if record is None else tuple(record.heard)
+
     def alive(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
         """All offers of a direction that are alive, in order of arrival of their origins."""
         return tuple(

@@ -34,6 +34,7 @@ from ioe_router.core.preemption import Preemption
 from ioe_router.core.promises import Promises
 from ioe_router.core.proofs import Proofs
 from ioe_router.core.quotas import Quotas
+from ioe_router.core.refusals import Refusals
 from ioe_router.core.release_path import ReleasePath
 from ioe_router.core.repeats import Repeats
 from ioe_router.core.replace_desk import ReplaceDesk
@@ -95,6 +96,7 @@ class Parts:
         self.prerequisites = Prerequisites(self.evidence)
         self.revocations = Revocations(config, self.evidence)
         self.proofs = Proofs(self.evidence)
+        self.refusals = Refusals()
         post = self.prerequisites.send
         self.sessions = Sessions(config, sealer, entropy, self.evidence, self.prerequisites)
         self.routing = Routing(config, sealer, entropy, self.evidence, self.prerequisites)

@@ -13,6 +13,8 @@ once, everything else in batches.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ioe_router.config import RouterConfig
 from ioe_router.core.advertisement import Advertisement
 from ioe_router.core.entropy import EntropySource
@@ -25,7 +27,7 @@ from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, PathChecker
 from ioe_router.core.retention import HeardBefore, is_kept
-from ioe_router.core.rib import AdjRibIn, LocRib, OfferKey, ToldPath
+from ioe_router.core.rib import AdjRibIn, AdjRibOut, LocRib, OfferKey, ToldPath
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.discovery import Refresh, RefreshPhase, Retained
 from ioe_router.model.envelope import ObjectType, Sealed, Sealer
@@ -41,6 +43,17 @@ from ioe_router.model.routing import (
     PathWithdrawal,
 )
 from ioe_router.model.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The live tables, to be read and not changed."""
+
+    heard: AdjRibIn
+    loc_rib: LocRib
+    told: AdjRibOut
+    offers: OfferTable
+    own: OwnAdverts
 
 
 class Routing:
@@ -306,6 +319,11 @@ class Routing:
         return self._deadline_ns
 
     # ------------------------------------------------------------- looking up
+    @property
+    def tables(self) -> Tables:
+        """What was heard, what is usable, what was told; for read-outs."""
+        return Tables(self._heard, self._loc_rib, self._advertisement.told, self._offers, self._own)
+
     def paths_to(self, origin: NodeId, direction: Direction) -> tuple[Path, ...]:
         """The usable paths to an origin, best first."""
         paths = self._loc_rib.to((origin, direction))
@@ -338,6 +356,11 @@ class Routing:
     def link_state(self, link: LinkId, slot: Slot) -> LinkState | None:
         """The latest state of a link in a slot."""
         return self._link_states.get(link, slot)
+
+    @property
+    def link_states_known(self) -> int:
+        """How many link states are held."""
+        return self._link_states.known
 
     def quarantine(self, proof: Proof) -> None:
         """A proof was read back: if it is about offers, its origin stays out for that epoch."""

@@ -335,6 +335,11 @@ class Sessions:
         return self.keys.expire_utc_s(session) * MS_PER_S - now.utc_ms
 
     # ------------------------------------------------------------- views
+    @property
+    def epoch(self) -> int:
+        """Number of this start, as HELLOs state it; 0 before it."""
+        return self._epoch
+
     def neighbors(self) -> tuple[NodeId, ...]:
         """All configured neighbours."""
         return tuple(self._sessions)
@@ -342,6 +347,10 @@ class Sessions:
     def state(self, neighbor: NodeId) -> SessionState:
         """Where the session with a neighbour stands."""
         return self._session(neighbor).state
+
+    def session(self, neighbor: NodeId) -> NeighborSession:
+        """What is remembered of the session with a neighbour, to be read and not changed."""
+        return self._session(neighbor)
 
     def established(self, neighbor: NodeId) -> bool:
         """Whether objects other than those of the handshake may be exchanged."""

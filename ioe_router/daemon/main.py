@@ -31,6 +31,7 @@ from ioe_router.core.inputs import Input
 from ioe_router.daemon.announcing import keep_announced
 from ioe_router.daemon.assembly import Plan, own_key, read_plan, refuse_revoked, router_config
 from ioe_router.daemon.clock_watch import watch_clock
+from ioe_router.daemon.control import Control
 from ioe_router.daemon.domain import DomainWatch
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
@@ -68,7 +69,7 @@ def run(config: Path, record: Path | None = None) -> None:
     store = open_store(plan.store, plan.node, plan.parameters.network_id)
     transport_log = TransportLog()
     transport_log.start()
-    daemon = _Daemon(plan, store, record)
+    daemon = _Daemon(plan, store, record, config)
     transport_log.told = daemon.on_caller_refused
     try:
         asyncio.run(daemon.run())
@@ -81,18 +82,20 @@ def run(config: Path, record: Path | None = None) -> None:
 
 
 class _Daemon:
-    def __init__(self, plan: Plan, store: Store, record: Path | None) -> None:
+    def __init__(self, plan: Plan, store: Store, record: Path | None, config: Path) -> None:
         self._plan = plan
         self._record = record
         self._recording: FileSink | None = None
         self._store = store
         self._log = Log(plan.settings.node.log_level)
+        self._control = Control(plan, config, self._log)
         self._agent = plan.agent()
         self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
         self._ended: asyncio.Future[None] | None = None
         command = plan.settings.node.signer
         self._external = ExternalSigner(command, plan.folder) if command else None
         self._keeper: KeyKeeper | None = None
+        self._router: Router | None = None
         self._tasks: list[asyncio.Task[None]] = []  # beside the node: the watch of peers, announcing
 
     async def run(self) -> None:
@@ -125,7 +128,7 @@ class _Daemon:
                 neighbor=node_text(peer.node),
                 remedy=f"pair again with --terms, or put {peer.section.attestation} into {peer.folder}",
             )
-        router = self._router(router_config(plan, now), operational, now)
+        router = self._router = self._make_router(router_config(plan, now), operational, now)
         self._take_up(router, now)
         self._keeper = KeyKeeper(plan, router, operational, self._log, secret, self._external)
         host = Host(
@@ -145,7 +148,7 @@ class _Daemon:
         self._keeper.node = node
         return node, now
 
-    def _router(self, config: RouterConfig, operational: Operational, now: Now) -> Router:
+    def _make_router(self, config: RouterConfig, operational: Operational, now: Now) -> Router:
         """The router, one that records if it was asked for. StartRefused: its file cannot be made."""
         key, signer, entropy = operational.statement, operational.signer, SystemEntropy()
         if self._record is None:
@@ -189,6 +192,8 @@ class _Daemon:
             port = await node.start(self._store.next_epoch(now.utc_s), last_epoch)
         except UsageError as error:
             raise StartRefused(str(error)) from error
+        if self._router is not None:
+            await self._control.start(self._router, node, now)
         for command in self._agent.start(now):
             node.submit(command)
         node.dial()
@@ -216,6 +221,7 @@ class _Daemon:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if health is not None:
             await health.leave()
+        await self._control.stop()
         await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
         if health is not None:
             await health.stop()
@@ -237,6 +243,7 @@ class _Daemon:
 
     def _on_event(self, event: Event, now: Now) -> Iterable[Input]:
         self._log.event(event)
+        self._control.witness.hear(event, now)
         if self._keeper is not None:
             self._keeper.on_event(event)
         if isinstance(event, KeysRevoked) and event.own:
@@ -245,6 +252,7 @@ class _Daemon:
 
     def _on_trouble(self, trouble: Trouble) -> None:
         self._log.trouble(trouble)
+        self._control.witness.trouble(trouble)
         if lasting_duplicate(trouble, self._transport):
             self._end(
                 StartRefused(

@@ -33,6 +33,7 @@ from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NODE_ID_BYTES, NodeId
 
+LEVELS: Final = ("debug", "info", "warning", "error")
 _NODE_FIELDS: Final = frozenset(
     {"neighbor", "peer", "origin", "failing_node", "node", "initiator", "toward_initiator", "toward_origin"}
 )
@@ -58,9 +59,23 @@ _REMEDIES: Final = {
 
 
 class Log:
-    """Writes the lines. Configure once, before gRPC starts."""
+    """Writes the lines. Configure once, before gRPC starts; the level may change."""
 
     def __init__(self, level: str) -> None:
+        self._troubles: dict[NodeId, tuple[ErrorCode, str]] = {}
+        self.level = level
+
+    @property
+    def level(self) -> str:
+        """debug, info, warning or error."""
+        return self._level
+
+    @level.setter
+    def level(self, level: str) -> None:
+        """ValueError names the levels that there are."""
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is no log level; one of {', '.join(LEVELS)}")
+        self._level = level
         numeric = logging.getLevelNamesMapping()[level.upper()]
         self._log = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
@@ -72,7 +87,6 @@ class Log:
             wrapper_class=structlog.make_filtering_bound_logger(numeric),
             cache_logger_on_first_use=True,
         )
-        self._troubles: dict[NodeId, tuple[ErrorCode, str]] = {}
 
     def say(self, what: str, **fields: object) -> None:
         """A line about the daemon itself."""

@@ -110,6 +110,18 @@ class PairingSection(Section, frozen=True, kw_only=True):
     announce: bool = False
 
 
+class ControlSection(Section, frozen=True, kw_only=True):
+    """[control]: where `ioe show` and its like ask this node."""
+
+    socket: str | None = None
+    read_only_socket: str | None = None
+    listen: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    operators: tuple[str, ...] = ()
+    viewers: tuple[str, ...] = ()
+
+
 class DomainSection(Section, frozen=True, kw_only=True):
     """[domain]: the trust domain that the node belongs to."""
 
@@ -169,6 +181,7 @@ class Settings(Section, frozen=True, kw_only=True):
     aggregation: AggregationSection | None = None
     neighbor: tuple[NeighborSection, ...] = ()
     pairing: PairingSection = PairingSection()
+    control: ControlSection = ControlSection()
     agent: AgentSection = AgentSection()
     timers: Timers = Timers()
     limits: Limits = Limits()

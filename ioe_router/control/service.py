@@ -1,0 +1,142 @@
+"""The methods of the control service (proto/ioe/control/v1): who may call what, and answers in pieces.
+
+A table is looked at once, between two calls of the router, and sent in pieces,
+the first of them small.  Between two pieces the node goes on with its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from ioe_router.control import listing
+from ioe_router.control._pb import control_pb2 as pb
+from ioe_router.control._pb import control_pb2_grpc as pb_grpc
+from ioe_router.control.served import Refused, Served
+from ioe_router.control.version import CONTROL_VERSION, VERSION_KEY
+
+FIRST_PIECE: Final = 32
+PIECE: Final = 256
+_READ_ONLY: Final = "this access is read-only; use the operator's socket (control.socket) or certificate"
+
+M = TypeVar("M", bound=Message)
+Context = grpc.aio.ServicerContext[Any, Any]
+Judge = Callable[[Context], pb.Access.ValueType]  # what a caller may do
+
+
+class ControlService(pb_grpc.ControlServiceServicer):
+    """One node, served at one door."""
+
+    def __init__(self, served: Served, access: Judge) -> None:
+        """`access`: what a caller at this door may do."""
+        self._served = served
+        self._access = access
+
+    # ------------------------------------------------------------- reading
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        del request
+        await self._enter(context)
+        return listing.status(self._served, self._access(context))
+
+    async def ListNeighbors(
+        self, request: pb.ListNeighborsRequest, context: Context
+    ) -> AsyncIterator[pb.ListNeighborsResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.neighbors(self._served, request)):
+            yield pb.ListNeighborsResponse(at_utc_ms=at, neighbors=rows)
+
+    async def ListLinks(
+        self, request: pb.ListLinksRequest, context: Context
+    ) -> AsyncIterator[pb.ListLinksResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.links(self._served, request)):
+            yield pb.ListLinksResponse(at_utc_ms=at, links=rows)
+
+    async def ListOffers(
+        self, request: pb.ListOffersRequest, context: Context
+    ) -> AsyncIterator[pb.ListOffersResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.offers(self._served, request)):
+            yield pb.ListOffersResponse(at_utc_ms=at, offers=rows)
+
+    async def ListRoutes(
+        self, request: pb.ListRoutesRequest, context: Context
+    ) -> AsyncIterator[pb.ListRoutesResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.routes(self._served, request)):
+            yield pb.ListRoutesResponse(at_utc_ms=at, routes=rows)
+
+    async def ListFib(
+        self, request: pb.ListFibRequest, context: Context
+    ) -> AsyncIterator[pb.ListFibResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.fib(self._served, request)):
+            yield pb.ListFibResponse(at_utc_ms=at, entries=rows)
+
+    async def ListReservations(
+        self, request: pb.ListReservationsRequest, context: Context
+    ) -> AsyncIterator[pb.ListReservationsResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.reservations(self._served, request)):
+            yield pb.ListReservationsResponse(at_utc_ms=at, reservations=rows)
+
+    async def ListObligations(
+        self, request: pb.ListObligationsRequest, context: Context
+    ) -> AsyncIterator[pb.ListObligationsResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.obligations(self._served, request)):
+            yield pb.ListObligationsResponse(at_utc_ms=at, obligations=rows)
+
+    async def ListLimits(
+        self, request: pb.ListLimitsRequest, context: Context
+    ) -> AsyncIterator[pb.ListLimitsResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.limits(self._served, request)):
+            yield pb.ListLimitsResponse(at_utc_ms=at, limits=rows)
+
+    async def ListRefusals(
+        self, request: pb.ListRefusalsRequest, context: Context
+    ) -> AsyncIterator[pb.ListRefusalsResponse]:
+        async for at, rows in self._pieces(context, lambda: listing.refusals(self._served, request)):
+            yield pb.ListRefusalsResponse(at_utc_ms=at, refusals=rows)
+
+    # ------------------------------------------------------------- changing
+
+    async def SetLogLevel(self, request: pb.SetLogLevelRequest, context: Context) -> pb.SetLogLevelResponse:
+        await self._enter(context, changes=bool(request.level))
+        log, before = self._served.log, self._served.log.level
+        if request.level:
+            try:
+                log.level = request.level
+            except ValueError as error:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        return pb.SetLogLevelResponse(before=before, level=log.level)
+
+    # ------------------------------------------------------------- inside
+
+    async def _enter(self, context: Context, *, changes: bool = False) -> None:
+        """Refuse a caller of another major version, and a viewer who wants to change something."""
+        await context.send_initial_metadata(((VERSION_KEY, CONTROL_VERSION),))
+        stated = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        theirs = stated.get(VERSION_KEY, CONTROL_VERSION)
+        if theirs.partition(".")[0] != CONTROL_VERSION.partition(".")[0]:
+            sentence = (
+                f"this daemon speaks version {CONTROL_VERSION} of the control service, the caller {theirs};"
+                " use the command line that came with the daemon"
+            )
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, sentence)
+        if changes and self._access(context) != pb.ACCESS_OPERATOR:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, _READ_ONLY)
+        await self._served.rest()
+
+    async def _pieces(
+        self, context: Context, look: Callable[[], Iterator[M]]
+    ) -> AsyncIterator[tuple[int, list[M]]]:
+        await self._enter(context)
+        try:
+            rows, at_utc_ms = look(), self._served.now().utc_ms
+        except Refused as no:
+            await context.abort(no.status, no.sentence)
+        size = FIRST_PIECE
+        while piece := list(islice(rows, size)):
+            yield at_utc_ms, piece
+            size = PIECE
+            await asyncio.sleep(0)

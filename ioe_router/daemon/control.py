@@ -1,0 +1,131 @@
+"""The daemon's control service: its doors as configured, and what is written down about the node.
+
+Without a word in the configuration there is one door: `control.sock` in the
+folder of the store, which only one daemon can hold at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ioe_router.adapters.node import Node
+from ioe_router.adapters.peer_server import split_address
+from ioe_router.control.served import Facts, InspectedRouter, LogLevel, Served
+from ioe_router.control.server import ControlServer, Doors, TcpDoor, fingerprint
+from ioe_router.control.witness import Witness
+from ioe_router.core.hello import VERSION
+from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.model.clock import Now
+from ioe_router.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from ioe_router.daemon.assembly import Plan
+
+SOCKET_NAME: Final = "control.sock"
+
+
+def software_version() -> str:
+    """The version of this package."""
+    try:
+        return version("ioe-router")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def doors_of(plan: Plan) -> Doors:
+    """Where the service is to be had. ConfigRefused: a file or an address is no good."""
+    section, folder = plan.settings.control, plan.folder
+    named = section.socket
+    path = plan.store / SOCKET_NAME if named is None else folder / named if named else None
+    only = section.read_only_socket
+    return Doors(
+        socket=path,
+        read_only_socket=None if only is None else folder / only,
+        tcp=None if section.listen is None else _tcp(plan, section.listen),
+    )
+
+
+def _tcp(plan: Plan, listen: str) -> TcpDoor:
+    section, folder = plan.settings.control, plan.folder
+    split_address(listen)
+    if section.certificate is None or section.key is None:
+        raise ConfigRefused(
+            "control.listen needs control.certificate and control.key; 'ioe control-key' makes the two"
+        )
+    if not section.operators and not section.viewers:
+        raise ConfigRefused(
+            "control.listen lets nobody in; name certificates in control.operators or control.viewers"
+        )
+    return TcpDoor(
+        listen=listen,
+        certificate=_certificate(folder / section.certificate),
+        key=_read(folder / section.key),
+        operators=tuple(_certificate(folder / one) for one in section.operators),
+        viewers=tuple(_certificate(folder / one) for one in section.viewers),
+    )
+
+
+def _certificate(path: Path) -> bytes:
+    content = _read(path)
+    try:
+        fingerprint(content)
+    except ValueError as error:
+        raise ConfigRefused(f"{path} is no certificate ({error}); name a PEM file") from error
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigRefused(f"{path} cannot be read ({error.strerror}); check its name and mode") from error
+
+
+def facts_of(plan: Plan, config: Path, started_utc_s: int) -> Facts:
+    """What is written down about the node; neighbours go by the names of their peer files."""
+    return Facts(
+        version=software_version(),
+        config=str(config.resolve()),
+        started_utc_s=started_utc_s,
+        protocol_version=VERSION,
+        pid=os.getpid(),
+        names={one.node: one.paired for one in plan.neighbors if one.paired is not None},
+        addresses={one.node: one.section.address for one in plan.neighbors if one.section.address},
+    )
+
+
+class Control:
+    """The service of one daemon."""
+
+    def __init__(self, plan: Plan, config: Path, log: LogLevel) -> None:
+        """`witness` hears everything from the start on."""
+        self._plan = plan
+        self._config = config
+        self._log = log
+        self.witness = Witness(plan.clock.now)
+        self._server: ControlServer | None = None
+
+    async def start(self, router: InspectedRouter, node: Node, now: Now) -> None:
+        """Serve. StartRefused: a door cannot be opened."""
+        facts = facts_of(self._plan, self._config, now.utc_s)
+        served = Served(
+            router=router,
+            node=node,
+            now=self._plan.clock.now,
+            facts=lambda: facts,
+            log=self._log,
+            witness=self.witness,
+        )
+        self._server = ControlServer(served, doors_of(self._plan))
+        try:
+            await self._server.start()
+        except UsageError as error:
+            raise StartRefused(str(error)) from error
+
+    async def stop(self) -> None:
+        """Serve no more."""
+        if self._server is not None:
+            await self._server.stop()
