@@ -113,6 +113,21 @@ def price_rows(
     return tuple(sorted(rows, key=lambda row: (not row.hops, sign * row.delivered_micro_per_kwh)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Quote:
+    """An offer's run in a slot, carried over its best route."""
+
+    body: Offer
+    available_j: int
+    ask: int
+    losses: tuple[HopLoss, ...]
+    hops: tuple[PriceHopRow, ...]
+
+    @property
+    def delivered(self) -> int:
+        return self.hops[-1].price_micro_per_kwh if self.hops else 0
+
+
 def _price(
     parts: Parts, moment: Moment, body: Offer, run: tuple[int, int], energy_j: int, limit: int | None
 ) -> PriceRow:
@@ -122,8 +137,8 @@ def _price(
     whole = bool(paths) and len(losses) == len(paths[0].links)
     paid = price_in_band(body, ask, moment.floor_micro_per_kwh)
     hops = tuple(_priced(losses, body.direction, paid)) if whole else ()
-    delivered = hops[-1].price_micro_per_kwh if hops else 0
-    reason = _obstacle(moment, body, losses, hops, ask, delivered, available_j, energy_j, limit)
+    quote = _Quote(body=body, available_j=available_j, ask=ask, losses=losses, hops=hops)
+    reason = _obstacle(moment, quote, energy_j, limit)
     return PriceRow(
         origin=body.origin,
         offer_no=body.offer_no,
@@ -131,7 +146,7 @@ def _price(
         ask_micro_per_kwh=ask,
         paid_micro_per_kwh=paid,
         hops=hops,
-        delivered_micro_per_kwh=delivered,
+        delivered_micro_per_kwh=quote.delivered,
         available_j=available_j,
         reason=reason,
         bookable=reason is NO_REASON,
@@ -159,34 +174,28 @@ def _priced(losses: tuple[HopLoss, ...], direction: Direction, price: int) -> It
         )
 
 
-def _obstacle(
-    moment: Moment,
-    body: Offer,
-    losses: tuple[HopLoss, ...],
-    hops: tuple[PriceHopRow, ...],
-    ask: int,
-    delivered: int,
-    available_j: int,
-    energy_j: int,
-    limit: int | None,
-) -> Reason:
+def _obstacle(moment: Moment, quote: _Quote, energy_j: int, limit: int | None) -> Reason:
     """Why a HOLD would be refused now, the first reason on its way; NO_REASON when it should pass."""
-    floor = moment.floor_micro_per_kwh
-    if not hops:
+    if not quote.hops:
         return reason_of(ErrorCode.NO_PATH, "no usable route carries the energy from there")
-    full = next((hop for hop in losses if not hop.fits), None)
+    full = next((hop for hop in quote.losses if not hop.fits), None)
     if full is not None:
-        return reason_of(ErrorCode.NO_CAPACITY, f"{full.residual_j} J are free on link {full.link.link.hex()}")
+        return reason_of(
+            ErrorCode.NO_CAPACITY, f"{full.residual_j} J are free on link {full.link.link.hex()}"
+        )
     if moment.phase is Phase.BEFORE:
         return reason_of(ErrorCode.TOO_EARLY, "the bands of the slot are not open yet")
     if moment.phase >= Phase.SWEEPS:
         return reason_of(ErrorCode.GATE_CLOSED, "the slot is closed for trade")
-    if body.direction is Direction.DEMAND and floor is not None and ask < floor:
+    floor, buys = moment.floor_micro_per_kwh, quote.body.direction is Direction.SUPPLY
+    if not buys and floor is not None and quote.ask < floor:
         return reason_of(ErrorCode.TOO_EARLY, f"the bid opens once the floor is down from {floor}")
-    if limit is not None and (delivered > limit) is (body.direction is Direction.SUPPLY) and delivered != limit:
-        return reason_of(ErrorCode.PRICE_LIMIT, f"{delivered} against a limit of {limit} micro-units per kWh")
-    if available_j < energy_j:
-        return reason_of(ErrorCode.NO_ENERGY, f"it has {available_j} J in the slot, a part can be had")
+    if limit is not None and (quote.delivered > limit if buys else quote.delivered < limit):
+        return reason_of(
+            ErrorCode.PRICE_LIMIT, f"{quote.delivered} against a limit of {limit} micro-units per kWh"
+        )
+    if quote.available_j < energy_j:
+        return reason_of(ErrorCode.NO_ENERGY, f"it has {quote.available_j} J in the slot; a part can be had")
     return NO_REASON
 
 
@@ -234,9 +243,7 @@ def trace(parts: Parts, path: Path, slot: Slot, energy_j: int) -> Trace:
     if not reached:
         reason = reason_of(ErrorCode.NO_CAPACITY, "so much energy cannot be carried beyond the last hop")
     elif full is not None:
-        reason = reason_of(
-            ErrorCode.NO_CAPACITY, f"hop {full.hop} has {full.residual_j} J free in the slot"
-        )
+        reason = reason_of(ErrorCode.NO_CAPACITY, f"hop {full.hop} has {full.residual_j} J free in the slot")
     else:
         reason = NO_REASON
     return Trace(
