@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.e2e.node_files import COMMAND, ENVIRONMENT
@@ -15,11 +15,14 @@ from tests.e2e.node_files import COMMAND, ENVIRONMENT
 class Daemon:
     """A running `ioe run` with its log."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(
+        self, config: Path, before: Sequence[str] = (), environment: Mapping[str, str] = ENVIRONMENT
+    ) -> None:
+        """Start it; `before` is a command that starts others, such as `ip netns exec HOST`."""
         self.log_path = config.with_suffix(f".{time.monotonic_ns()}.log")
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", "--config", str(config)], env=ENVIRONMENT, stderr=log
+                [*before, *COMMAND, "run", "--config", str(config)], env=environment, stderr=log
             )
 
     def lines(self) -> list[dict[str, object]]:
