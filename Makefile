@@ -90,7 +90,7 @@ types: $(READY) ## mypy --strict on product, tools and tests
 	@$(PY) -m mypy
 
 layers: $(READY) ## import-linter: which package may import which
-	@.venv/bin/lint-imports --no-logo
+	@PYTHONPATH=interop .venv/bin/lint-imports --no-logo
 
 spec-lint: $(READY) ## requirement ids, quotes in code, registries against proto/, every requirement covered
 	@$(PY) tools/spec_lint.py

@@ -62,9 +62,12 @@ class StaticAgent:
         *,
         offers: tuple[StaticOffer, ...] = (),
         needs: tuple[StaticNeed, ...] = (),
+        lifetime_max_s: int = LIFETIME_MAX_S,
     ) -> None:
+        """`lifetime_max_s` is the longest validity of an own offer (Timers.offer_lifetime_max_s)."""
         self._slot_s = parameters.slot_s
-        self._horizon = min(HORIZON_SLOTS, LIFETIME_MAX_S // parameters.slot_s)
+        self._horizon = max(1, min(HORIZON_SLOTS, lifetime_max_s // parameters.slot_s))
+        self._lifetime_s = min(self._horizon * parameters.slot_s, lifetime_max_s)
         self._offers = offers
         self._needs = needs
         self._offered_until = Slot(0)
@@ -101,7 +104,7 @@ class StaticAgent:
                 energy_cap_j=0,
                 carbon_mg_per_kwh=offer.carbon_mg_per_kwh,
                 is_default=offer.is_default,
-                lifetime_s=self._horizon * self._slot_s,
+                lifetime_s=self._lifetime_s,
             )
 
     def _trade(self, opening: SlotOpening) -> Iterator[Input]:

@@ -116,6 +116,7 @@ class Plan:
                 )
                 for n in agent.need
             ),
+            lifetime_max_s=self.settings.timers.offer_lifetime_max_s,
         )
 
     def peers(self) -> tuple[Peer, ...]:

@@ -52,6 +52,20 @@ def test_offers_begin_with_the_next_slot_and_are_renewed_at_half_time() -> None:
     assert (again.offer_no, again.first_slot) == (first.offer_no, half)
 
 
+def test_offers_live_no_longer_than_the_router_allows() -> None:
+    """With a shorter longest lifetime the offers are shorter, and renewed at half of that."""
+    agent = StaticAgent(PARAMETERS, offers=(OFFER,), lifetime_max_s=2 * SLOT_S)
+    (first,) = agent.start(_at(1_000))
+    assert isinstance(first, PublishOffer)
+    assert (first.runs[0].slots, first.lifetime_s) == (2, 2 * SLOT_S)
+    (again,) = agent.on_event(_opening(2_700), _at(2_040))
+    assert isinstance(again, PublishOffer)
+    assert again.first_slot == 2_700
+    (least,) = StaticAgent(PARAMETERS, offers=(OFFER,), lifetime_max_s=60).start(_at(1_000))
+    assert isinstance(least, PublishOffer)
+    assert (least.runs[0].slots, least.lifetime_s) == (1, 60)
+
+
 def test_each_need_becomes_one_trade_per_slot() -> None:
     """Needs of one slot and of two slots never share a trade number, and ask for what is written down."""
     agent = StaticAgent(PARAMETERS, needs=(NEED, NEED))

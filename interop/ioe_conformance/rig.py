@@ -1,0 +1,170 @@
+"""What the cases of a run share: the sessions that stand, the monitor, the pace of dialling.
+
+A and B keep one session through all the cases that do not break it; C is the one that is
+connected and cut. A target allows two new streams a second and twenty at once for a
+certificate (SPEC.md 5.1), so dialling is paced here and no case can be refused for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from ioe_conformance.clock import Clock
+from ioe_conformance.errors import Exit, KitError
+from ioe_conformance.hook import Hook
+from ioe_conformance.kitdir import NAMES, Kit
+from ioe_conformance.monitor import Monitor
+from ioe_conformance.pics import Pics
+from ioe_conformance.session import METHOD, Session, now_ms
+from ioe_conformance.timers import GRACE_MS
+from ioe_conformance.trace import Trace
+from ioe_router.adapters.certificates import Leaf
+from ioe_router.model.discovery import Hello
+from ioe_router.model.errors import ErrorCode
+
+_OPENINGS_PER_S: Final = 1.8
+_OPENINGS_BURST: Final = 16
+_AGAIN: Final = frozenset({ErrorCode.DUPLICATE_IDENTITY, ErrorCode.CONFLICT})
+_AGAIN_S: Final = 6.0
+
+
+@dataclass(slots=True)
+class _Pace:
+    """A token bucket for streams of one tester."""
+
+    tokens: float = float(_OPENINGS_BURST)
+    at: float = field(default_factory=time.monotonic)
+
+    async def wait(self) -> None:
+        now = time.monotonic()
+        self.tokens = min(float(_OPENINGS_BURST), self.tokens + (now - self.at) * _OPENINGS_PER_S)
+        self.at = now
+        self.tokens -= 1
+        if self.tokens < 0:
+            await asyncio.sleep(-self.tokens / _OPENINGS_PER_S)
+
+
+class Rig:
+    """The testers of one run."""
+
+    def __init__(
+        self, kit: Kit, pics: Pics, address: str, clock: Clock, *, seed: int, run_id: str, hook: Hook | None
+    ) -> None:
+        self.kit = kit
+        self.pics = pics
+        self.address = address
+        self.clock = clock
+        self.seed = seed
+        self.run_id = run_id
+        self.hook = hook
+        self.monitor = Monitor()
+        self.idle = Trace()  # between cases
+        self.traces: dict[str, Trace] = {}
+        self.answered_ms = now_ms()  # when the target last did anything
+        self._standing: dict[str, Session] = {}
+        self._pace = {name: _Pace() for name in NAMES}
+        self._locks = {name: asyncio.Lock() for name in NAMES}
+        self._nodes = 0
+        self._failed: dict[str, str] = {}  # why a tester has no session, so that not every case waits for it
+
+    def random(self, what: str) -> Random:
+        """What a case may draw: the same in each run with this seed."""
+        return Random(f"{self.seed} {what}")
+
+    def node_seed(self) -> bytes:
+        """Something that no node of this or another run has been made from."""
+        self._nodes += 1
+        return f"{self.run_id} {self._nodes}".encode()
+
+    # ------------------------------------------------------------------ sessions
+
+    async def dial(
+        self,
+        name: str,
+        *,
+        leaf: Leaf | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
+        method: str = METHOD,
+        again: bool = True,
+    ) -> Session:
+        """A new stream of a tester that has heard the target's HELLO, or has ended.
+
+        An earlier stream of the tester may be on its way out; while the target says so, it is tried again.
+        """
+        deadline = time.monotonic() + _AGAIN_S
+        while True:
+            await self._pace[name].wait()
+            session = Session(
+                self.kit.testers[name],
+                self.kit,
+                self.address,
+                self.clock,
+                trace=lambda: self.traces.get(name, self.idle),
+                monitor=self.monitor,
+                leaf=leaf,
+            )
+            await session.open(metadata, method)
+            if await session.expect(Hello) is not None or session.end is None:
+                return session
+            if not again or session.end.code not in _AGAIN or time.monotonic() > deadline:
+                return session
+            await session.close()
+            await asyncio.sleep(0.1)
+
+    async def standing(self, name: str) -> Session:
+        """The established session of a tester; it is made when there is none. LookupError says why not."""
+        async with self._locks[name]:
+            session = self._standing.get(name)
+            if session is not None and session.end is None:
+                return session
+            if name in self._failed:
+                raise LookupError(self._failed[name])
+            session = await self.dial(name)
+            if session.end is None and await session.establish():
+                self._standing[name] = session
+                return session
+            end = await session.ended(GRACE_MS // 10)
+            await session.close()
+            self._failed[name] = f"tester {name.upper()} gets no session: {end or 'nothing comes'}"
+            self.refuse_if_gone(end.status if end else "")
+            raise LookupError(self._failed[name])
+
+    async def leave(self, name: str) -> None:
+        """End the standing session of a tester, if it has one."""
+        async with self._locks[name]:
+            session = self._standing.pop(name, None)
+            if session is not None:
+                await session.part()
+
+    async def close(self) -> None:
+        """End all sessions."""
+        for name in NAMES:
+            await self.leave(name)
+
+    def forget_failures(self) -> None:
+        """Try again to make sessions (a new round, or the target was started anew)."""
+        self._failed.clear()
+
+    # ------------------------------------------------------------------ is it there?
+
+    def refuse_if_gone(self, status: str) -> None:
+        """KitError (8) when nothing listens at the target's address any more."""
+        if status == "UNAVAILABLE" and (why := cannot_connect(self.address)):
+            raise KitError(
+                Exit.GONE, f"the target went away during the run ({why}); look at its log, start it again"
+            )
+
+
+def cannot_connect(address: str, within_s: float = 3.0) -> str:
+    """Why no TCP connection can be made; empty when one can."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), within_s):
+            return ""
+    except (OSError, ValueError) as error:
+        return str(error)
