@@ -15,8 +15,8 @@ from ioe_router.model.routing import OfferWithdrawal, PathAdvert, PathEntry
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.stage import Stage, signed_bytes, street
 from tests.attacks.test_rows_of_signatures import withdrawal
+from tests.simulation.domain_chain import Two, chain
 from tests.simulation.pair import KWH_J, PARAMETERS, START_UTC_S, decoded
-from tests.simulation.test_domains import Two, chain
 
 GRACE_S: Final = 100
 
