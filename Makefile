@@ -122,7 +122,7 @@ fsm: $(READY) ## redraw docs/fsm from the transition tables
 	@$(PY) tools/render_fsm.py
 
 lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
-	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --extra discovery --group dev -o requirements.txt
+	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --extra discovery --extra lg --group dev -o requirements.txt
 	@$(UV_LOCK) --group pyproject.toml:tools -o requirements-tools.txt
 	@$(UV_LOCK) --group pyproject.toml:fuzz -o requirements-fuzz.txt
 	@$(UV_LOCK) --group pyproject.toml:dist -o requirements-dist.txt

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from tests.tidy.product import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = ("node", "mqtt", "sim", "discovery")
+EXTRAS = ("node", "mqtt", "sim", "discovery", "lg")
 LINE = re.compile(
     r"^([A-Za-z0-9._-]+)==([^ ;]+)[^\n]*\n((?:    --hash=sha256:[0-9a-f]{64}[^\n]*\n)+)", re.MULTILINE
 )

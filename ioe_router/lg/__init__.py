@@ -1,0 +1,1 @@
+"""The looking glass: a read-only web process that shows what one or many nodes say of themselves."""

@@ -1,0 +1,1 @@
+"""What stands on each page: pure functions from the nodes' answers to values that templates print."""
