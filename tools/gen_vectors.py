@@ -29,6 +29,10 @@ import vector_fsm  # noqa: E402
 import vector_loss  # noqa: E402
 import vector_objects  # noqa: E402
 import vector_pairing  # noqa: E402
+import vector_receive_grid  # noqa: E402
+import vector_receive_routing  # noqa: E402
+import vector_receive_settlement  # noqa: E402
+import vector_receive_trust  # noqa: E402
 import vector_session  # noqa: E402
 import vector_wire  # noqa: E402
 from spec_blocks import report, update_file, update_parts  # noqa: E402
@@ -55,6 +59,22 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "domain": (
         "trust domains: ids, lists that follow, until when certificates count",
         vector_domains.vectors,
+    ),
+    "receive-routing": (
+        "offers, paths and link states told to a router",
+        vector_receive_routing.vectors,
+    ),
+    "receive-grid": (
+        "zone reports, operating envelopes and sweeps told to a router",
+        vector_receive_grid.vectors,
+    ),
+    "receive-settlement": (
+        "meter records, statements and imbalance records told to a router",
+        vector_receive_settlement.vectors,
+    ),
+    "receive-trust": (
+        "keys, attestations, revocations and what belongs to a session, told to a router",
+        vector_receive_trust.vectors,
     ),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),

@@ -54,7 +54,7 @@ def vectors() -> list[Vector]:
 def _case(name: str, notes: str, key: bytes, data: bytes, signature: bytes, *, valid: bool) -> Vector:
     """A vector with what the two verification equations say; the rules go by the one without cofactor."""
     shown: dict[str, bool | None] = {"cofactorless": None, "cofactored": None}
-    if len(key) == 32 and len(signature) == 64:  # noqa: PLR2004 - the lengths of Ed25519
+    if len(key) == 32 and len(signature) == 64:
         shown = {
             "cofactorless": curve.holds(key, data, signature, cofactored=False),
             "cofactored": curve.holds(key, data, signature, cofactored=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from vector_reqs import reqs_for
 from ioe_router.model.errors import ErrorCode
 
 Json = Mapping[str, Any]
+SHARED_CHARACTERS_MIN = 800  # of an input as JSON, to be written once a file instead of once a vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Vector:
     code: ErrorCode | None = None
     reqs: tuple[str, ...] = ()
 
-    def as_json(self, group: str) -> Json:
+    def as_json(self, group: str) -> dict[str, Any]:
         """The vector as it is written. Raises ValueError when it does not fit an operation of its group."""
         op = op_for(group, self.inputs)
         if self.code is None and not set(op.answer) <= set(self.intermediates):
@@ -50,15 +52,39 @@ def render(group: str, about: str, vectors: Sequence[Vector]) -> bytes:
     ids = [vector.id for vector in vectors]
     if len(set(ids)) != len(ids):
         raise ValueError(f"a vector id of {group} occurs twice; ids must differ")
+    rows = [vector.as_json(group) for vector in vectors]
+    used = {row["op"] for row in rows}
+    shared = share(rows)
     content = {
         "schema": "ioe-vectors-1",
         "group": group,
         "about": about,
-        "ops": {op.name: _shown(op) for op in OPS if op.name.partition(".")[0] == group},
+        "ops": {op.name: _shown(op) for op in OPS if op.name in used},
         "source": {"name": "ioe_router tools/gen_vectors.py", "protocol": "ioe.v1"},
-        "vectors": [vector.as_json(group) for vector in vectors],
+        "shared": shared,
+        "vectors": rows,
     }
     return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def share(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Take long inputs that several vectors have out of them, leaving `{"shared": name}`; returns them by name."""
+    found: dict[str, str] = {}
+    texts = [json.dumps(value, sort_keys=True) for row in rows for value in row["inputs"].values()]
+    often = {
+        text for text, count in Counter(texts).items() if count > 1 and len(text) >= SHARED_CHARACTERS_MIN
+    }
+    for row in rows:
+        inputs = {}
+        for key, value in row["inputs"].items():
+            text = json.dumps(value, sort_keys=True)
+            if text in often:
+                found.setdefault(text, f"{key}-{len(found) + 1}")
+                inputs[key] = {"shared": found[text]}
+            else:
+                inputs[key] = value
+        row["inputs"] = inputs
+    return {name: json.loads(text) for text, name in found.items()}
 
 
 def _shown(op: Op) -> Json:

@@ -220,6 +220,28 @@ OPS: Final[Sequence[Op]] = (
         },
     ),
     Op(
+        name="receive",
+        about="a router is told an object by a neighbour: taken, also without effect, or refused",
+        inputs={
+            "parameters": "the network's parameters (2.7), by their names",
+            "receiver": "name of the router in question",
+            "keys": "per name: operational_seed (Ed25519, to play the neighbours) and certificate (hex)",
+            "neighbors": "list of {name, attestation, role, fee_micro_per_kwh}; sessions are ESTABLISHED, "
+            "their epoch is 1, RESUME is not in effect; role is what the neighbour is to the receiver",
+            "balance_party": "name of the receiver's balance-responsible party; empty: it is one itself",
+            "domain": "null, or {lists, member}: the receiver's trust lists and member certificate, hex",
+            "own_offers": "what the receiver's host offers: numbers and runs of an Offer, lifetime_s",
+            "start_utc_ms": "when the sessions became ESTABLISHED, UTC",
+            "before": "what came before, all of it taken: list of {at_utc_ms, from, envelopes}, a frame each",
+            "object": "the frame in question, with one envelope",
+            "look_for": "types of objects that the answer is about",
+            "listen_ms": "for how long after the object they count; 0: what leaves at once",
+        },
+        answer={
+            "sent": "list of [neighbour, type], sorted: the objects of these types that left the receiver"
+        },
+    ),
+    Op(
         name="cut-arith",
         about="CUT (10.11): what a cut at one end leaves of a committed packet",
         inputs={"committed": _PACKET, "live": _PACKET, "end": "near or far", "remains_j": "joules"},
@@ -258,9 +280,14 @@ OPS: Final[Sequence[Op]] = (
 )
 
 
+def belongs(op: Op, group: str) -> bool:
+    """Whether a group may hold vectors of an operation: by its name, or by the beginning of it."""
+    return op.name.partition(".")[0] in (group, group.partition("-")[0])
+
+
 def op_for(group: str, inputs: Mapping[str, object]) -> Op:
     """The operation of a group that has exactly these inputs. Raises ValueError unless there is one."""
-    found = [op for op in OPS if op.name.partition(".")[0] == group and set(op.inputs) == set(inputs)]
+    found = [op for op in OPS if belongs(op, group) and set(op.inputs) == set(inputs)]
     if len(found) != 1:
         raise ValueError(
             f"{len(found)} operations of {group} have the inputs {sorted(inputs)}; see vector_ops.py"

@@ -104,6 +104,7 @@ RULES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("pairing-talk-reflected", ("IOE-SES-450",)),
     ("pairing-talk-*-record", ("IOE-SES-470",)),
     ("pairing-talk-record-twice", ("IOE-SES-470",)),
+    ("receive-offer-of-another", ("IOE-ADV-095",)),
     ("freshness-ended-early", ("IOE-SIG-310", "IOE-ADV-060")),
     ("freshness-order", ("IOE-ADV-060", "IOE-ADV-070")),
     ("freshness-equivocation", ("IOE-ADV-080",)),

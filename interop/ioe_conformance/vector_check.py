@@ -61,13 +61,26 @@ def load(folder: Path, globs: Sequence[str]) -> list[Mapping[str, Any]]:
             content = json.loads(path.read_text(encoding="utf-8"))
             ops = content["ops"]
             found += [
-                {**one, "group": content["group"], "answer": sorted(ops[one["op"]]["answer"])}
+                {
+                    **one,
+                    "inputs": expanded(one["inputs"], content["shared"]),
+                    "group": content["group"],
+                    "answer": sorted(ops[one["op"]]["answer"]),
+                }
                 for one in content["vectors"]
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise SuiteError(f"{path} is no file of vectors: {error!r}") from None
     names = ("id", "op", "group")
     return [one for one in found if not globs or any(fnmatch(one[n], g) for n in names for g in globs)]
+
+
+def expanded(inputs: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs with what a file writes once put in where a vector names it. KeyError: no such name."""
+    return {
+        name: shared[value["shared"]] if isinstance(value, dict) and value.keys() == {"shared"} else value
+        for name, value in inputs.items()
+    }
 
 
 def check(vectors: Iterable[Mapping[str, Any]], harness: Harness) -> Iterator[Outcome]:

@@ -24,6 +24,7 @@ from ioe_router.model.parameters import NetworkParameters
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Offer
 from reference_harness.objects import READER, reader
+from reference_harness.receiver import receive
 
 Json = dict[str, Any]
 
@@ -121,6 +122,7 @@ def _kept(inputs: Json) -> Json:
 
 RUNNERS: Final[Mapping[str, Callable[[Json], Json]]] = {
     "freshness": _freshness,
+    "receive": receive,
     "reservation-fsm": _reservation,
     "session-fsm": _session,
     "session-id": _session_id,

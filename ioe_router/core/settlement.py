@@ -49,9 +49,10 @@ from ioe_router.model.clock import CLOCK_TOLERANCE_S, Now
 from ioe_router.model.envelope import Sealed, Sealer
 from ioe_router.model.errors import ErrorCode, Overtaken, PeerError, UsageError
 from ioe_router.model.ids import LinkId, NodeId, ObjectId
+from ioe_router.model.parameters import SETTLEMENT_SLOTS
 from ioe_router.model.routing import Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
-from ioe_router.model.slot import Slot
+from ioe_router.model.slot import Slot, slot_at
 
 
 class Settlement:
@@ -324,7 +325,8 @@ class Settlement:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "the slot is not aligned to the slot length")
         if slot_utc_s + self._slot_s > now.utc_s + CLOCK_TOLERANCE_S:
             raise PeerError(ErrorCode.FROM_FUTURE, "the slot is not over")
-        if slot_utc_s < self._forgotten:
+        oldest = slot_at(now.utc_s, self._slot_s) - SETTLEMENT_SLOTS * self._slot_s
+        if slot_utc_s < max(oldest, self._forgotten):
             raise PeerError(ErrorCode.IN_PAST, "the slot has been settled and forgotten")
         return Slot(slot_utc_s)
 
