@@ -41,6 +41,7 @@ _LAZY: Final = {
         "identity",
         "Make, show, certify and revoke a node's keys.",
     ),
+    "lg": ("ioe_router.cli.lg", "lg", "Show nodes to people: web pages, read-only."),
     "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
     "pair": ("ioe_router.cli.pair", "pair", "Pair with another box by a short code."),
     "replay": (
@@ -87,9 +88,10 @@ class LazyGroup(click.Group):
 
 
 def _missing(command: str, error: ModuleNotFoundError) -> click.ClickException:
+    extras = "lg" if command == "lg" else "node,sim"
     return click.ClickException(
         f"'{command}' needs the package {error.name!r}, which is not installed; "
-        "install the extras with pip install 'ioe-router[node,sim]'"
+        f"install the extras with pip install 'ioe-router[{extras}]'"
     )
 
 

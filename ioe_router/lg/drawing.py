@@ -26,6 +26,7 @@ COLUMNS_MAX: Final = 12  # leaves that fit beside each other on a wide page
 ROWS_MAX: Final = 32  # nodes that fit below each other
 LOAD_STEPS: Final = (0.005, 0.25, 0.5, 0.75, 0.9)  # from here on a line is in the next class of load
 _NAME_MAX: Final = 16
+_NAME_WIDTH: Final = 130.0  # room for a name beside a dot
 _WIDE: Final = 1080.0
 _TALL: Final = 360.0
 _UPRIGHT: Final = 20.0  # a line that moves sideways by less is taken as upright
@@ -222,6 +223,9 @@ def _dot(place: Place, plan: _Plan) -> Dot:
     children = plan.trees.children[place.node]
     beside = plan.side or (plan.curve is _bent_down and bool(children))
     label_x, label_y = (x + plan.r + 7, y + 4.5) if beside else (x, y + plan.r + 17)
+    anchor = "start" if beside else "middle"
+    if beside and not plan.side and x > plan.width - _NAME_WIDTH:
+        anchor, label_x = "end", x - plan.r - 7
     last = max((plan.spots[child][1] for child in children), default=y)
     return Dot(
         node=place.node,
@@ -234,7 +238,7 @@ def _dot(place: Place, plan: _Plan) -> Dot:
         label=name,
         label_x=round(label_x, 1),
         label_y=round(label_y, 1),
-        anchor="start" if beside else "middle",
+        anchor=anchor,
         trunk=f"M{x:.1f} {y:.1f}V{last:.1f}" if plan.side and children else "",
         words=f"{place.name}: {_ANSWER_WORDS[place.answer]}",
     )

@@ -1,8 +1,8 @@
 """Where the nodes of a grid are drawn: deterministic, without a library, in time that grows with the grid.
 
 A grid is drawn as the tree in which its feeders hang: roots are nodes that no
-RADIAL line leads down to (the keeper of such a line is its upper end), and a
-line that closes a ring stays out of the tree and is drawn across it.
+RADIAL line leads down to (the keeper of such a line is its upper end).  A tie
+hangs a part that would stand alone; one that closes a ring is drawn across.
 
     down     root on top, one column per leaf         a small grid on a wide page
     outline  one row per node, deeper to the right    a small grid on a phone
@@ -38,31 +38,46 @@ class Forest:
 
 
 def forest(nodes: Sequence[str], arcs: Sequence[Arc]) -> Forest:
-    """Hang all nodes into trees: along feeders from the top first, then over whatever lines are left."""
-    near: dict[str, list[tuple[int, str]]] = {node: [] for node in nodes}
-    below: set[str] = set()
+    """Hang all nodes into trees: below the upper end of a feeder first; what hangs nowhere, over a tie."""
+    upper: dict[str, str] = {}
     for arc in arcs:
-        near[arc.upper].append((0 if arc.radial else 1, arc.lower))
-        near[arc.lower].append((2 if arc.radial else 1, arc.upper))
-        if arc.radial:
-            below.add(arc.lower)
-    starts = sorted(nodes, key=lambda node: (node in below, -len(near[node]), node))
-    children: dict[str, tuple[str, ...]] = {}
-    roots: list[str] = []
-    seen: set[str] = set()
-    for start in starts:
-        if start in seen:
+        if arc.radial and arc.lower not in upper and not _is_above(arc.lower, arc.upper, upper):
+            upper[arc.lower] = arc.upper
+    ties = sorted({(a, b) for arc in arcs for a, b in ((arc.upper, arc.lower), (arc.lower, arc.upper))})
+    sizes = _sizes(nodes, upper)
+    for start in sorted(nodes, key=lambda node: (sizes[node], node)):
+        if start in upper:
             continue
-        roots.append(start)
-        seen.add(start)
-        line = [start]
-        for node in line:
-            found = [other for _, other in sorted(set(near[node])) if other not in seen]
-            fresh = tuple(dict.fromkeys(found))
-            seen.update(fresh)
-            children[node] = fresh
-            line.extend(fresh)
-    return Forest(tuple(roots), children)
+        for _, other in (tie for tie in ties if tie[0] == start):
+            if sizes[_top(other, upper)] >= sizes[start] and not _is_above(start, other, upper):
+                upper[start] = other
+                break
+    children: dict[str, list[str]] = {node: [] for node in nodes}
+    for lower in sorted(upper):
+        children[upper[lower]].append(lower)
+    roots = sorted((node for node in nodes if node not in upper), key=lambda node: (-sizes[node], node))
+    return Forest(tuple(roots), {node: tuple(found) for node, found in children.items()})
+
+
+def _top(node: str, upper: Mapping[str, str]) -> str:
+    while node in upper:
+        node = upper[node]
+    return node
+
+
+def _is_above(above: str, node: str, upper: Mapping[str, str]) -> bool:
+    """Whether `above` is `node` or hangs above it: then it must not hang below it as well."""
+    while node != above and node in upper:
+        node = upper[node]
+    return node == above
+
+
+def _sizes(nodes: Sequence[str], upper: Mapping[str, str]) -> dict[str, int]:
+    """Nodes in the tree of each root."""
+    sizes = dict.fromkeys(nodes, 0)
+    for node in nodes:
+        sizes[_top(node, upper)] += 1
+    return sizes
 
 
 def leaf_counts(trees: Forest) -> dict[str, int]:

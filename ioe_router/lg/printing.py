@@ -63,6 +63,7 @@ class Printer:
         )
         self._env.filters["clock"] = lambda utc_s: words.clock(utc_s, zone)
         self._env.filters["stamp"] = lambda utc_s: words.stamp(utc_s, zone)
+        self._env.filters["sentence"] = words.sentence
         self._env.filters["machine_time"] = words.machine_time
 
     def page(self, name: str, state: State, viewer: Viewer, **values: object) -> Response:

@@ -206,6 +206,14 @@ def reason(code: str) -> str:
     return REASONS.get(code, code.replace("_", " ").lower())
 
 
+def sentence(text: str) -> str:
+    """A reason as a sentence: with a capital letter and a full stop."""
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
 def listing(parts: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -50,6 +50,7 @@ class RouteRow:
     """A route with names instead of ids."""
 
     route: Route
+    via: str
     hops: tuple[str, ...]
     state: str  # best, usable, refused
     reason: str
@@ -147,7 +148,8 @@ def _offer_order(row: OfferRow) -> tuple[bool, bool, int, str]:
 def _route_row(route: Route, names: dict[str, str], teller: str) -> RouteRow:
     state = "best" if route.place == 1 else "usable" if route.place else "refused"
     hops = (teller, *(_name(hop, names) for hop in route.hops))
-    return RouteRow(route=route, hops=hops, state=state, reason=route.reason)
+    via = _name(route.via, names)
+    return RouteRow(route=route, via=via, hops=hops, state=state, reason=route.reason)
 
 
 def _name(node: str, names: dict[str, str]) -> str:

@@ -125,22 +125,29 @@ if (map) {
     event.preventDefault();
     zoom(event.deltaY > 0 ? 1.2 : 0.83, ...spot(event));
   }, { passive: false });
+  let dragged = false;
   map.addEventListener('pointerdown', (down) => {
-    if (down.pointerType === 'touch' && view.w === whole.w) return;
+    dragged = false;
+    if (down.pointerType === 'touch' && view.w === whole.w) return; // a finger scrolls the page
     const [fromX, fromY] = spot(down);
     const move = (event) => {
+      if (!dragged && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 4) return;
+      if (!dragged) map.setPointerCapture(down.pointerId);
+      dragged = true;
       const [x, y] = spot(event);
       show({ ...view, x: view.x - (x - fromX), y: view.y - (y - fromY) });
     };
-    const end = () => { map.removeEventListener('pointermove', move); };
-    map.setPointerCapture(down.pointerId);
+    const end = () => {
+      for (const kind of ['pointerup', 'pointercancel']) map.removeEventListener(kind, end);
+      map.removeEventListener('pointermove', move);
+    };
     map.addEventListener('pointermove', move);
-    map.addEventListener('pointerup', end, { once: true });
-    map.addEventListener('pointercancel', end, { once: true });
+    map.addEventListener('pointerup', end);
+    map.addEventListener('pointercancel', end);
   });
   map.addEventListener('click', (event) => {
     const place = event.target.closest('[data-href]');
-    if (place && place.dataset.href) location.assign(place.dataset.href);
+    if (!dragged && place && place.dataset.href) location.assign(place.dataset.href);
   });
 }
 
