@@ -1,7 +1,8 @@
-"""What one router is told at its start: who it is, its links, limits and timers. Reads no files.
+"""What one router is told: who it is, its links, its policy, limits and timers. Reads no files.
 
 Every bound that SPEC section 14 names is a field here, with the default of
-that section; the daemon fills it from node.toml, an embedder by hand.
+that section; the daemon fills it from node.toml, an embedder by hand.  What of it
+may change while the router runs is decided in core/reconfiguration.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ioe_router.model.discovery import Role
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
+from ioe_router.model.routing import Direction, SourceClass
 
 
 class Transit(StrEnum):
@@ -23,6 +25,45 @@ class Transit(StrEnum):
     NONE = "none"
     CUSTOMERS = "customers"
     PAID = "paid"
+
+
+class FilterAction(StrEnum):
+    """What becomes of what a rule matches."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterRule:
+    """One line of a filter: what is left empty matches everything, what is stated must all hold."""
+
+    name: str
+    action: FilterAction
+    neighbors: tuple[NodeId, ...] = ()  # who has told it (import), or is to be told (export)
+    origins: tuple[NodeId, ...] = ()
+    direction: Direction | None = None
+    sources: tuple[SourceClass, ...] = ()  # from here on about offers
+    is_default: bool | None = None
+    price_above_micro_per_kwh: int | None = None  # in any slot
+    price_below_micro_per_kwh: int | None = None
+    carbon_above_mg_per_kwh: int | None = None
+    carbon_below_mg_per_kwh: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator lets in and out, and what this node buys. Rules in order: the first that matches."""
+
+    imports: tuple[FilterRule, ...] = ()
+    import_default: FilterAction = FilterAction.ACCEPT
+    exports: tuple[FilterRule, ...] = ()
+    export_default: FilterAction = FilterAction.ACCEPT
+    price_cap_micro_per_kwh: int | None = None  # most that is paid at the own port, whatever a want allows
+    fee_max_micro_per_kwh: int | None = None  # most wheeling fees of all links of a path that is used
+    source_premium_micro_per_kwh: tuple[tuple[SourceClass, int], ...] = ()  # what a source is worth more here
+    carbon_price_micro_per_kg: int = 0  # what a kilogram less is worth here when sources are compared
+    storage_reserve_j: int = 0  # of the shared energy of an offer from storage: never sold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +202,7 @@ class RouterConfig:
     domain: DomainConfig | None = None  # None: all configured neighbours form one domain without roots
     resume_sessions: bool = True  # feature RESUME: compare before repeating, wait for announced restarts
     forecast_margin_ppm: int = 0  # part of a link's rating kept free for forecast errors
+    policy: Policy = field(default_factory=Policy)
     timers: Timers = field(default_factory=Timers)
     limits: Limits = field(default_factory=Limits)
     budgets: Budgets = field(default_factory=Budgets)

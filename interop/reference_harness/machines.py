@@ -14,6 +14,7 @@ from ioe_router.core.evidence import Evidence
 from ioe_router.core.hello import session_id_of
 from ioe_router.core.offers import OfferTable
 from ioe_router.core.outbox import Outbox
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.reservation_fsm import ReservationEvent, advance, answers
 from ioe_router.core.retention import digests_of, equal_groups, offer_item, path_item
 from ioe_router.model.clock import Now
@@ -88,7 +89,7 @@ def _offer_table(inputs: Json) -> tuple[OfferTable, CodecSealer]:
     config = config_of(replace(PARAMETERS, **network), timers)
     evidence = Evidence(config, certificate)
     evidence.learn_key(certificate, now)
-    return OfferTable(config, evidence), sealer
+    return OfferTable(config, evidence, OperatorPolicy(config.policy)), sealer
 
 
 def _reservation(inputs: Json) -> Json:

@@ -106,6 +106,10 @@ class KeyRing:
         self._certificates: dict[NodeId, dict[bytes, Sealed[OperationalKey]]] = {}
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
 
+    def share_among(self, neighbors: int) -> None:
+        """So many neighbours tell keys from now on."""
+        self._shares.share_among(neighbors)
+
     def __len__(self) -> int:
         """Number of operational keys held."""
         return len(self._keys)

@@ -17,8 +17,6 @@ and per direction for the choice of offers not told yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ioe_router.config import RouterConfig
 from ioe_router.core.damping import Damping
 from ioe_router.core.entropy import EntropySource, jittered_ms
@@ -27,36 +25,21 @@ from ioe_router.core.offers import OfferChange, OfferTable, is_reduction, key_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, Target
+from ioe_router.core.pending import Pending
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.refresh_schedule import RefreshSchedule
 from ioe_router.core.retention import ToldBefore, ToldMemory, equal_groups, group_of
-from ioe_router.core.rib import AdjRibOut, LocRib, OfferKey
+from ioe_router.core.rib import AdjRibOut, LocRib, OfferKey, ToldPath
 from ioe_router.core.selection import Selection
 from ioe_router.core.told_paths import PathTeller
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Refresh, RefreshPhase
 from ioe_router.model.envelope import Envelope, Sealed, Sealer
 from ioe_router.model.errors import ErrorCode
-from ioe_router.model.ids import NodeId, PathHash
+from ioe_router.model.ids import NodeId
 from ioe_router.model.routing import Direction, Offer
 
 _DIRECTIONS = (Direction.SUPPLY, Direction.DEMAND)
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What has changed since it was last told. Dictionaries as ordered sets."""
-
-    lost: dict[Target, dict[PathHash, Path]] = field(default_factory=dict)
-    withdrawn: dict[OfferKey, Envelope] = field(default_factory=dict)
-    reduced: dict[OfferKey, None] = field(default_factory=dict)
-    # for the next batch
-    targets: dict[Target, None] = field(default_factory=dict)
-    offers: dict[OfferKey, None] = field(default_factory=dict)
-    directions: dict[Direction, None] = field(default_factory=dict)
-
-    def batch_waits(self) -> bool:
-        """Whether a batch has anything to look at."""
-        return bool(self.targets or self.offers or self.directions)
 
 
 class Advertisement:
@@ -70,6 +53,7 @@ class Advertisement:
         evidence: Evidence,
         prerequisites: Prerequisites,
         known: tuple[LocRib, OfferTable, OwnAdverts],
+        policy: OperatorPolicy,
     ) -> None:
         """Nobody was told anything."""
         self._config = config
@@ -77,17 +61,18 @@ class Advertisement:
         self._entropy = entropy
         self._evidence = evidence
         self._prerequisites = prerequisites
-        self._loc_rib, _, _ = known
+        self._loc_rib, _, self._own = known
         self.told = AdjRibOut()
         self.paths = PathTeller(config, sealer, evidence, prerequisites, self.told)
         self._damping = Damping(config)
         self._damped: dict[OfferKey, None] = {}
-        self._selection = Selection(config, evidence, known, self._damped)
+        self._selection = Selection(config, evidence, known, self._damped, policy)
         self._damped_until_ns: int | None = None
-        self._pending = _Pending()
+        self._pending = Pending()
         self._batch_at_ns: int | None = None
         self._before = ToldMemory(config.timers.retain_s)
-        self.refreshes = RefreshSchedule(config)
+        self.refreshes = RefreshSchedule(config, evidence.neighborhood)
+        self._taken_back: dict[tuple[NodeId, Target], None] = {}  # who was told an offer that is barred since
 
     # ------------------------------------------------------------- what changed
     def neighbor_down(self, neighbor: NodeId, now: Now) -> None:
@@ -96,6 +81,7 @@ class Advertisement:
         if told is not None:
             self._before.put(neighbor, told, now)
         self.paths.newly.pop(neighbor, None)
+        self._taken_back = {one: None for one in self._taken_back if one[0] != neighbor}
         self.refreshes.down(neighbor)
 
     def path_gained(self, path: Path) -> None:
@@ -106,6 +92,46 @@ class Advertisement:
         """A path was removed from the Loc-RIB."""
         self._pending.lost.setdefault(path.target, {})[path.hash] = path
         self._touch(path.target)
+
+    def judge_again(self, out: Outbox) -> None:
+        """The operator's terms have changed: take back what may not be told any more, look for what may.
+
+        What was told before sessions that have ended was told on other terms: it is not taken up again.
+        """
+        self._before.clear()
+        for neighbor in self.told.neighbors():
+            table = self.told.of(neighbor)
+            for told in tuple(table.labels.values()):
+                if not self._may_tell(neighbor, told):
+                    self.paths.withdraw(told, ErrorCode.POLICY, out)
+            for key, offer in tuple(table.offers.items()):
+                if not self._selection.may_tell_offer(neighbor, offer.body):
+                    self._take_back(neighbor, key)
+        own = {(o.body.origin, o.body.direction) for o in self._own.all()}
+        for target in (*self._loc_rib.targets(), *sorted(own)):
+            self._touch(target)
+
+    def _may_tell(self, neighbor: NodeId, told: ToldPath) -> bool:
+        if told.incoming is None:
+            return self._selection.may_tell_own(neighbor, told.target)
+        return self._selection.may_tell(neighbor, told.incoming)
+
+    def _take_back(self, neighbor: NodeId, key: OfferKey) -> None:
+        """A neighbour must not have an offer any longer.
+
+        Only its origin can withdraw it: the paths to the origin are taken back with all offers that hang
+        on them, and what may be told of it is told anew.
+        """
+        offer = self.told.of(neighbor).offers.pop(key, None)
+        if offer is not None:
+            target = (offer.body.origin, offer.body.direction)
+            self._taken_back[neighbor, target] = None
+            self._touch(target)
+
+    def restate(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
+        """The fee towards a neighbour, or its role, has changed."""
+        if neighbor in self.told.neighbors():
+            self.paths.restate(neighbor, now, out)
 
     def _touch(self, target: Target) -> None:
         self._pending.targets[target] = None
@@ -136,6 +162,12 @@ class Advertisement:
         key = self._end_offer(offer)
         for neighbor in self.told.neighbors():
             self.told.of(neighbor).offers.pop(key, None)
+
+    def offer_barred(self, offer: Sealed[Offer]) -> None:
+        """An offer is alive at its origin and no more here, though paths to the origin are."""
+        key = self._end_offer(offer)
+        for neighbor in self.told.neighbors():
+            self._take_back(neighbor, key)
 
     def _end_offer(self, offer: Sealed[Offer]) -> OfferKey:
         key = key_of(offer.body)
@@ -230,8 +262,12 @@ class Advertisement:
         told = self.told.of(neighbor).offers
         for key in keys:
             offer, before = self._selection.offer(key), told.get(key)
-            if offer is not None and before is not None and before.object_id != offer.object_id:
+            if offer is None or before is None or before.object_id == offer.object_id:
+                continue
+            if self._selection.may_tell_offer(neighbor, offer.body):
                 self._send_offer(neighbor, offer, out)
+            else:
+                self._take_back(neighbor, key)
 
     def _begin_refresh(self, neighbor: NodeId, digests: bytes, now: Now, out: Outbox) -> None:
         """Begin the refresh of a new session: what the neighbour retains counts as told."""
@@ -281,11 +317,18 @@ class Advertisement:
         offers, pending.offers = tuple(pending.offers), {}
         directions, pending.directions = pending.directions, {}
         self._batch_at_ns = None
+        self._withdraw_taken_back(out)
         for neighbor in self.told.neighbors():
             choose = dict(directions)
             choose.update(dict.fromkeys(self._untold_directions(neighbor, offers)))
             self._tell_neighbor(neighbor, targets, choose, now, out)
             self._tell_newer(neighbor, offers, out)
+
+    def _withdraw_taken_back(self, out: Outbox) -> None:
+        taken_back, self._taken_back = self._taken_back, {}
+        for neighbor, target in taken_back:
+            for told in tuple(self.told.of(neighbor).paths.get(target, {}).values()):
+                self.paths.withdraw(told, ErrorCode.POLICY, out)
 
     def _untold_directions(self, neighbor: NodeId, keys: tuple[OfferKey, ...]) -> tuple[Direction, ...]:
         told = self.told.of(neighbor).offers
@@ -319,7 +362,7 @@ class Advertisement:
         told = self.told.of(neighbor).paths.get(target, {})
         if target[0] == self._config.node:
             own = self.paths.extends(target, None)
-            if own not in told:
+            if own not in told and self._selection.may_tell_own(neighbor, target):
                 self.paths.replace(neighbor, target, (None,), (), ErrorCode.UNSPECIFIED, now, out)
             return
         desired = self._selection.desired(neighbor, target)

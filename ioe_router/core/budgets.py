@@ -18,7 +18,6 @@ what was charged uses the rate up; it never lies in the past.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -178,7 +177,14 @@ class Accounts:
 
     def __init__(self, budgets: Budgets, neighbors: tuple[NodeId, ...]) -> None:
         """All full."""
-        self._accounts: Mapping[NodeId, Account] = {one: Account(budgets) for one in neighbors}
+        self._budgets = budgets
+        self._accounts: dict[NodeId, Account] = {}
+        self.follow(neighbors)
+
+    def follow(self, neighbors: tuple[NodeId, ...]) -> None:
+        """These are the neighbours from now on; who was one before has used what it has used."""
+        for one in neighbors:
+            self._accounts.setdefault(one, Account(self._budgets))
 
     def of(self, neighbor: NodeId) -> Account | None:
         """The account of a neighbour; None for a node that is none."""

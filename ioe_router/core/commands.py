@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from ioe_router.core.belonging import bring_in
 from ioe_router.core.booked import BookedLink
+from ioe_router.core.draining import drain
 from ioe_router.core.events import ClockJudged, CommandRefused
 from ioe_router.core.inputs import (
     BringDomain,
@@ -11,11 +14,14 @@ from ioe_router.core.inputs import (
     Command,
     CurtailReservation,
     DeadlineReached,
+    Drain,
     ForecastReactive,
     ImbalancePrices,
     MeterRead,
+    Operation,
     Overtakable,
     PublishOffer,
+    Reconfigure,
     ReleaseReservation,
     RenewKey,
     ReplaceReservation,
@@ -29,6 +35,7 @@ from ioe_router.core.inputs import (
 from ioe_router.core.key_changes import renew_key, revoke_keys
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
+from ioe_router.core.reconfiguration import reconfigure
 from ioe_router.core.reservation import Reservation
 from ioe_router.core.retelling import retold
 from ioe_router.core.session import OWN_CLOCK
@@ -52,7 +59,7 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
         case SessionDown():
             session_down(parts, input_, now, out)
         case PublishOffer():
-            publish(parts, input_, now)
+            publish(parts, parts.routing.policy.with_reserve(input_), now)
         case Trade():
             parts.desk.trade(input_, now, out)
         case ReleaseReservation() | ReplaceReservation() | CurtailReservation() | MeterRead():
@@ -61,6 +68,15 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
         case ImbalancePrices():
             parts.imbalance.set_prices(input_)
+        case DeadlineReached():
+            pass  # what is due is looked at after every call
+        case _:
+            _operate(parts, input_, now, out)
+
+
+def _operate(parts: Parts, input_: Operation, now: Now, out: Outbox) -> None:
+    """What concerns the node itself."""
+    match input_:
         case BringDomain():
             bring_in(parts, input_.envelopes, now, out)
         case ClockError():
@@ -69,10 +85,14 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             renew_key(parts, input_, now, out)
         case RevokeKeys():
             revoke_keys(parts, input_, now, out)
+        case Reconfigure():
+            reconfigure(parts, input_, now, out)
+        case Drain():
+            drain(parts, input_, now, out)
         case Shutdown():
             _shut_down(parts, input_, out)
-        case DeadlineReached():
-            pass  # what is due is looked at after every call
+        case _:
+            assert_never(input_)
 
 
 def _start(parts: Parts, started: Started, now: Now, out: Outbox) -> None:

@@ -112,7 +112,11 @@ class Domains:
                 f"the domain names {node_short(body.balance_party)} as this node's balance-responsible party;"
                 " configure that one, or be admitted with another"
             )
-        if not body.border and any(n.role is not Role.SIBLING for n in config.neighbors):
+        self.check_roles(config.neighbors, body)
+
+    def check_roles(self, neighbors: tuple[NeighborConfig, ...], own: MemberCertificate | None) -> None:
+        """UsageError when a node without the duty of a border is to have neighbours of other domains."""
+        if own is not None and not own.border and any(n.role is not Role.SIBLING for n in neighbors):
             raise UsageError(
                 "neighbours of other domains are configured, but the member certificate does not allow them;"
                 " be admitted with 'ioe domain admit --duty border'"

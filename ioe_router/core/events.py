@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ioe_router.core.inputs import Overtakable
+from ioe_router.core.operation_events import Draining, Reconfigured
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
@@ -147,9 +148,8 @@ class Unbooked:
 class UnbookingRestored:
     """After a restart: a packet of our own that was booked and since released or cut, and what remains of it.
 
-    Told at every start for as long as the reservation is remembered, so at least once.  It is known by
-    reservation and index: a host that has more of it on its books takes the difference off; one that
-    has heard of it, or keeps no books, has nothing to do.
+    Told at every start while the reservation is remembered, so at least once.  It is known by reservation
+    and index: a host that has more of it on its books takes the difference off; another has nothing to do.
     """
 
     reservation: ReservationId
@@ -395,4 +395,6 @@ Event = (
     | KeyRenewed
     | KeysRevoked
     | ClockJudged
+    | Reconfigured
+    | Draining
 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from ioe_router.config import RouterConfig
 from ioe_router.core.domains import Domains
 from ioe_router.core.freshness import check_issued
+from ioe_router.core.neighborhood import Neighborhood
 from ioe_router.core.outbox import Outbox
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import IDENTITY_SERIAL, LinkAttestation, LinkKind, OperationalKey
@@ -44,7 +45,14 @@ class Evidence:
         neighbors = len(config.neighbors)
         self._shares: Shares[ObjectId, NodeId | None] = Shares(config.limits.attestations, neighbors)
         self._revoked: dict[NodeId, int] = {}  # highest serial that is void
-        self._own_links = {n.node: object_id_of(n.attestation.signed) for n in config.neighbors}
+        self.neighborhood = Neighborhood(config.neighbors)
+        self._own_links: dict[NodeId, ObjectId] = {}
+        self.follow()
+
+    def follow(self) -> None:
+        """Take up the neighbours as they are now."""
+        self._shares.share_among(len(self.neighborhood))
+        self._own_links = {n.node: object_id_of(n.attestation.signed) for n in self.neighborhood}
 
     def learn_key(self, sealed: Sealed[OperationalKey], now: Now) -> None:
         """Take a verified operational key. PeerError: other network, expired, from the future, table full."""

@@ -51,11 +51,15 @@ class Fib:
 
     def __init__(self, config: RouterConfig, ports: Sequence[Port]) -> None:
         """No slot is dispatched yet."""
+        self._now: dict[LinkId | None, ApplySchedule] = {}
+        self.follow(config, ports)
+
+    def follow(self, config: RouterConfig, ports: Sequence[Port]) -> None:
+        """Steer these ports from now on, within this connection."""
         self._ports = tuple(ports)
         slot_s = config.parameters.slot_s
         self._import_max_j = config.connection_import_w * slot_s
         self._export_max_j = config.connection_export_w * slot_s
-        self._now: dict[LinkId | None, ApplySchedule] = {}
 
     @property
     def entries(self) -> tuple[ApplySchedule, ...]:

@@ -64,6 +64,10 @@ class LabelLookup(Protocol):
         """The way on, None when the label is not (any more) told to the neighbour."""
         ...
 
+    def check_allowed(self, neighbor: NodeId, onward: Onward, offer_no: int) -> None:
+        """PeerError when the operator's rules keep an offer from passing there."""
+        ...
+
 
 class HoldPath:
     """HOLDs received and started."""
@@ -172,6 +176,7 @@ class HoldPath:
             raise PeerError(
                 ErrorCode.NO_PATH, "the label leads to another origin or is for the other direction"
             )
+        self._labels.check_allowed(neighbor, onward, body.offer_no)
         self._check_times(body, now)
         hop.replacements.check(body, now, must_know=onward.neighbor is None)
         outward = None

@@ -93,6 +93,7 @@ class Imbalance:
         """The lookups are asked at each sending: paths come and go."""
         self._has_party = has_party
         self._config = config
+        self.default_prices = (config.imbalance_short_micro_per_kwh, config.imbalance_long_micro_per_kwh)
         self._sealer = sealer
         self._route_to = route_to
         self._forward = forward
@@ -189,9 +190,9 @@ class Imbalance:
         """The imbalance price of a slot for one way of deviating."""
         prices = self._prices.get(slot)
         if deviation is Deviation.SHORT:
-            default = self._config.imbalance_short_micro_per_kwh
+            default = self.default_prices[0]
             return default if prices is None else prices.short_micro_per_kwh
-        default = self._config.imbalance_long_micro_per_kwh
+        default = self.default_prices[1]
         return default if prices is None else prices.long_micro_per_kwh
 
     def deviated(self, deviation: NodeDeviation, now: Now, out: Outbox) -> None:

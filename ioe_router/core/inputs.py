@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ioe_router.config import RouterConfig
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.grid import Exchange
@@ -176,6 +177,23 @@ class BringDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconfigure:
+    """The operator has changed the configuration: this one holds from now on.
+
+    What of it may change in a running router: core/reconfiguration.py.
+    """
+
+    config: RouterConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Take on nothing new, for the node is to go (or not after all): core/draining.py."""
+
+    draining: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
     """Close all sessions in good order; neighbours are asked to wait `restart_s` seconds for a restart."""
 
@@ -206,6 +224,9 @@ class ClockError:
     error_ms: int
 
 
+# What concerns the node itself rather than what it trades.
+Operation = BringDomain | RenewKey | RevokeKeys | ClockError | Reconfigure | Drain | Shutdown
+
 Command = (
     Started
     | DeadlineReached
@@ -219,11 +240,7 @@ Command = (
     | ForecastReactive
     | MeterRead
     | ImbalancePrices
-    | BringDomain
-    | RenewKey
-    | RevokeKeys
-    | ClockError
-    | Shutdown
+    | Operation
 )
 
 # What a host decides upon by what it knew a moment ago; see the event CommandRefused.

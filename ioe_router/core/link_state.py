@@ -119,6 +119,10 @@ class LinkStates:
         self._ends: list[tuple[int, LinkId]] = []
         self._news: dict[LinkSlot, NodeId] = {}  # to be passed on, and from whom it came
 
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on."""
+        self._shares.share_among(neighbors)
+
     def start(self, epoch: int) -> None:
         """Set the epoch that own link states carry."""
         self._epoch = epoch

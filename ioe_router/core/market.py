@@ -19,6 +19,7 @@ from ioe_router.core.planner import SPREAD_PARTS, Candidate, Hop, LinkHint, Plan
 from ioe_router.core.ports import Ports
 from ioe_router.core.routing import Routing
 from ioe_router.model.discovery import LinkAttestation
+from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Direction, Flow, Offer
 from ioe_router.model.slot import Slot
@@ -34,6 +35,7 @@ class RibMarket:
         """Read these tables; keep none."""
         self._config = config
         self._routing = routing
+        self._policy = routing.policy
         self._ports = ports
         self._attestations: dict[LinkId, LinkAttestation] = {}
         self._hops: dict[PathHash, tuple[Hop, ...]] = {}  # a path never changes under its hash
@@ -41,9 +43,12 @@ class RibMarket:
     def candidates(self, trade: Trade, excluded: set[Source], spent: dict[OfferKey, int]) -> list[Candidate]:
         """Every offer with energy in the slot that the want's policy allows, over every path to it."""
         found: list[Candidate] = []
+        if self._policy.draining:
+            return found
         for sealed in self._routing.offers(trade.direction):
             offer = sealed.body
             limit = self._limit(trade, offer)
+            limit = None if limit is None else self._policy.capped(limit, trade.direction)
             run = ask_at(offer, trade.slot, self._config.parameters.slot_s)
             if limit is None or run is None or not run.energy_j or offer.origin == self._config.node:
                 continue
@@ -57,6 +62,7 @@ class RibMarket:
                     ask_micro_per_kwh=run.price_micro_per_kwh,
                     limit_micro_per_kwh=limit,
                     available_j=run.energy_j,
+                    handicap_micro_per_kwh=self._policy.handicap_micro_per_kwh(offer),
                 )
                 for path in self._paths(offer, excluded)
             )
@@ -65,6 +71,8 @@ class RibMarket:
     def _paths(self, offer: Offer, excluded: set[Source]) -> tuple[Path, ...]:
         """The paths to try now: without those on which a link was full a moment ago."""
         paths = self._routing.paths_to(offer.origin, offer.direction)
+        if self._policy.judges_trade:
+            paths = tuple(path for path in paths if self._policy.allows(path, offer))
         if excluded:
             paths = tuple(p for p in paths if (offer.origin, offer.offer_no, p.hash) not in excluded)
         return best_paths(paths, PATHS_TRIED)
@@ -140,6 +148,28 @@ class RibMarket:
         for path in self._routing.paths_to(origin, direction):
             return path.neighbor, path.hash, path.links[-1].fee_micro_per_kwh, len(path.links)
         return None
+
+    def check_allowed(self, neighbor: NodeId, onward: Onward, offer_no: int) -> None:
+        """PeerError names the rule by which an offer may not pass on the way of a label.
+
+        NO_TRANSIT on the way, NO_OFFER where this node is the origin.  An offer that is not known here
+        is for its origin to judge.
+        """
+        policy = self._policy
+        code = ErrorCode.NO_OFFER if onward.neighbor is None else ErrorCode.NO_TRANSIT
+        if policy.draining:
+            raise PeerError(code, "this node is being taken out of service")
+        offer = self._routing.known_offer(onward.origin, offer_no)
+        if offer is None:
+            return
+        told = policy.exports.offer(neighbor, offer.body)
+        if not told.accepted:
+            raise PeerError(code, policy.exports.sentence(told, neighbor))
+        if onward.neighbor is None:
+            return
+        heard = policy.imports.offer(onward.neighbor, offer.body)
+        if not heard.accepted:
+            raise PeerError(code, policy.imports.sentence(heard, onward.neighbor))
 
     def onward(self, neighbor: NodeId, label: PathHash) -> Onward | None:
         """The way on from a label that this node told `neighbor`."""

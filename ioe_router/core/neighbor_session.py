@@ -16,9 +16,10 @@ from ioe_router.model.ids import ObjectId
 
 @dataclass(slots=True)
 class NeighborSession:
-    """One neighbour; everything but `seen_epoch` starts anew with each transport."""
+    """One neighbour; everything but `former` and `seen_epoch` starts anew with each transport."""
 
     neighbor: NeighborConfig
+    former: bool = False  # the operator has taken it out: no more sessions
     state: SessionState = SessionState.IDLE
     dialer: bool = False
     transport_key: bytes | None = None  # by which the transport was proved, if it tells

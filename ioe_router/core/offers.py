@@ -12,12 +12,13 @@ refusal carries the proof (proofs.py), and nothing more is taken from that
 origin until it starts a new epoch.
 
 An offer is alive as long as at least one neighbour that tells a path to its
-origin has told the offer, too.
+origin has told the offer, too, and the operator's import rules let it in from there.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -27,6 +28,7 @@ from ioe_router.core.evidence import Evidence
 from ioe_router.core.freshness import check_issued
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.paths import Target
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.retention import HeardOffer
 from ioe_router.core.rib import OfferKey
 from ioe_router.model.clock import Now
@@ -51,12 +53,30 @@ class _Record:
     until_utc_s: int  # when the offer ends; once it has ended, when it may be forgotten
     offer: Sealed[Offer] | None  # None once withdrawn or ended
     remember_utc_s: int = 0  # until when an older version could be alive
-    heard: dict[NodeId, None] = field(default_factory=dict)  # neighbours that tell it
+    heard: dict[NodeId, None] = field(default_factory=dict)  # neighbours that tell it, and may
+    barred: dict[NodeId, None] = field(default_factory=dict)  # that tell it against the import rules
+
+    def tellers(self) -> tuple[NodeId, ...]:
+        """Everybody who tells it."""
+        return (*self.heard, *self.barred)
+
+    def unhear(self, neighbor: NodeId) -> bool:
+        """A neighbour tells it no more; whether it did, and might."""
+        self.barred.pop(neighbor, None)
+        if neighbor not in self.heard:
+            return False
+        del self.heard[neighbor]
+        return True
+
+    def unhear_all(self) -> None:
+        """Nobody tells it any more."""
+        self.heard.clear()
+        self.barred.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferChange:
-    """A newer version was taken; `before` is the one that it replaces, None when there was none alive."""
+    """A newer version was taken, or is told anew; `before` is the one alive until now, if there was one."""
 
     before: Sealed[Offer] | None
     after: Sealed[Offer]
@@ -65,8 +85,9 @@ class OfferChange:
 class OfferTable:
     """All received offers by origin and number."""
 
-    def __init__(self, config: RouterConfig, evidence: Evidence) -> None:
+    def __init__(self, config: RouterConfig, evidence: Evidence, policy: OperatorPolicy) -> None:
         """Empty."""
+        self._policy = policy
         self._limits = config.limits
         self._lifetime_max_s = config.timers.offer_lifetime_max_s
         self._slot_s = config.parameters.slot_s
@@ -76,13 +97,20 @@ class OfferTable:
         self._expiry: list[tuple[int, NodeId, int]] = []
         self._quarantined: dict[NodeId, int] = {}  # origin -> epoch in which it equivocated
 
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on."""
+        self._shares.share_among(neighbors)
+
     # ------------------------------------------------------------- receiving
     def accept(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now) -> OfferChange | None:
-        """Take a version of an offer; None when nothing changes by it. PeerError: not acceptable."""
+        """Take a version of an offer; None when nothing is alive by it. PeerError: not acceptable.
+
+        A version that the import rules keep out replaces an older one, too: that one is alive no more.
+        """
         body = sealed.body
         record = self._records.get(body.origin, {}).get(body.offer_no)
         if record is not None and record.object_id == sealed.object_id:
-            return _again(neighbor, record)
+            return self._again(neighbor, record)
         self._check_origin(body, sealed.signers)
         self._check_terms(body, now)
         until_utc_s = min(body.expires_utc_s, self._evidence.signers_expire_utc_s(sealed.envelope))
@@ -103,16 +131,47 @@ class OfferTable:
         if version == record.version:
             self._equivocated(body.origin, body.epoch, record.envelope, sealed.envelope)
         if version < record.version:
-            if record.heard:  # it will hear of the newer version on its own
-                record.heard[neighbor] = None
-            return None
+            # it will hear of the newer version on its own
+            return self._again(neighbor, record) if record.tellers() else None
         before = record.offer if record.heard else None
         record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
         record.offer, record.until_utc_s = sealed, until_utc_s
         self._remember(record, body)
-        record.heard[neighbor] = None
+        self._judge(record, (*record.tellers(), neighbor))
         heapq.heappush(self._expiry, (until_utc_s, body.origin, body.offer_no))
-        return OfferChange(before=before, after=sealed)
+        return OfferChange(before=before, after=sealed) if record.heard else None
+
+    def _judge(self, record: _Record, tellers: Iterable[NodeId]) -> None:
+        """Part those from whom the import rules let an offer in from the others."""
+        record.unhear_all()
+        for neighbor in tellers:
+            body = None if record.offer is None else record.offer.body
+            refused = body is not None and not self._policy.imports.offer(neighbor, body).accepted
+            (record.barred if refused else record.heard)[neighbor] = None
+
+    def _again(self, neighbor: NodeId, record: _Record) -> OfferChange | None:
+        """A known version is told by one more neighbour; it may come back to life by that."""
+        if record.offer is None:
+            return None
+        alive = bool(record.heard)
+        self._judge(record, (*record.tellers(), neighbor))
+        return OfferChange(before=None, after=record.offer) if record.heard and not alive else None
+
+    def judge_again(self, out: Outbox) -> tuple[tuple[OfferChange, ...], tuple[Sealed[Offer], ...]]:
+        """The import rules have changed: what comes to life by that, and what ends."""
+        gained, lost = [], []
+        for records in self._records.values():
+            for record in records.values():
+                offer, alive = record.offer, bool(record.heard)
+                self._judge(record, record.tellers())
+                if offer is None or alive == bool(record.heard):
+                    continue
+                if alive:
+                    lost.append(offer)
+                    out.emit(OfferLost(origin=offer.body.origin, offer_no=offer.body.offer_no))
+                else:
+                    gained.append(OfferChange(before=None, after=offer))
+        return tuple(gained), tuple(lost)
 
     def withdraw(self, sealed: Sealed[OfferWithdrawal], now: Now, out: Outbox) -> Sealed[Offer] | None:
         """Take a withdrawal; returns the offer that ends by it, if any. PeerError: not acceptable."""
@@ -131,7 +190,7 @@ class OfferTable:
         record.version, record.object_id, record.envelope = version, sealed.object_id, sealed.envelope
         record.offer = None
         self._remember(record, body)
-        record.heard.clear()
+        record.unhear_all()
         if ended is not None:
             out.emit(OfferLost(origin=body.origin, offer_no=body.offer_no))
         return ended
@@ -182,9 +241,8 @@ class OfferTable:
         lost: list[Sealed[Offer]] = []
         for record in self._records.get(origin, {}).values():
             offer = record.offer
-            if offer is None or offer.body.direction is not direction or neighbor not in record.heard:
+            if offer is None or offer.body.direction is not direction or not record.unhear(neighbor):
                 continue
-            del record.heard[neighbor]
             if not record.heard:
                 lost.append(offer)
                 out.emit(OfferLost(origin=origin, offer_no=offer.body.offer_no))
@@ -196,21 +254,18 @@ class OfferTable:
             (origin, offer_no): HeardOffer(record.object_id, record.offer.body.direction, record.until_utc_s)
             for origin, records in self._records.items()
             for offer_no, record in records.items()
-            if record.offer is not None and neighbor in record.heard
+            if record.offer is not None and (neighbor in record.heard or neighbor in record.barred)
         }
 
     def hear_again(self, neighbor: NodeId, key: OfferKey) -> OfferChange | None:
         """An offer that a neighbour had told counts as told again; the change, if that brings it back."""
         record = self._records.get(key[0], {}).get(key[1])
-        return None if record is None else _again(neighbor, record)
+        return None if record is None else self._again(neighbor, record)
 
     def unhear_offer(self, neighbor: NodeId, key: OfferKey, out: Outbox) -> Sealed[Offer] | None:
         """A neighbour tells an offer no more; returns it when nobody else does."""
         record = self._records.get(key[0], {}).get(key[1])
-        if record is None or neighbor not in record.heard:
-            return None
-        del record.heard[neighbor]
-        if record.heard:
+        if record is None or not record.unhear(neighbor) or record.heard:
             return None
         if record.offer is not None:
             out.emit(OfferLost(origin=key[0], offer_no=key[1]))
@@ -242,13 +297,13 @@ class OfferTable:
                     ended.append(offer)
                     out.emit(OfferLost(origin=origin, offer_no=offer_no))
                 record.offer = None
-                record.heard.clear()
+                record.unhear_all()
         return tuple(ended)
 
     def _end(self, record: _Record, origin: NodeId, offer_no: int, now: Now) -> None:
         """Nothing is left of an offer but its number, until no older version could be alive."""
         record.offer, record.until_utc_s = None, record.remember_utc_s
-        record.heard.clear()
+        record.unhear_all()
         if record.until_utc_s > now.utc_s:
             heapq.heappush(self._expiry, (record.until_utc_s, origin, offer_no))
             return
@@ -267,8 +322,23 @@ class OfferTable:
         record = self._records.get(key[0], {}).get(key[1])
         return record.offer if record is not None and record.heard else None
 
+    def known(self, key: OfferKey) -> Sealed[Offer] | None:
+        """The offer with this origin and number, let in or not."""
+        record = self._records.get(key[0], {}).get(key[1])
+        return None if record is None else record.offer
+
+    def barred(self) -> tuple[tuple[NodeId, Sealed[Offer]], ...]:
+        """What the import rules keep out, with the neighbour that tells it."""
+        return tuple(
+            (neighbor, record.offer)
+            for records in self._records.values()
+            for record in records.values()
+            if record.offer is not None
+            for neighbor in record.barred
+        )
+
     def tellers(self, key: OfferKey) -> tuple[NodeId, ...]:
-        """The neighbours that tell an offer."""
+        """The neighbours from which an offer is let in."""
         record = self._records.get(key[0], {}).get(key[1])
         return () if record is None else tuple(record.heard)
 
@@ -280,15 +350,6 @@ class OfferTable:
             for record in records.values()
             if record.offer is not None and record.heard and record.offer.body.direction is direction
         )
-
-
-def _again(neighbor: NodeId, record: _Record) -> OfferChange | None:
-    """A known version is told by one more neighbour; it may come back to life by that."""
-    if record.offer is None:
-        return None
-    revived = not record.heard
-    record.heard[neighbor] = None
-    return OfferChange(before=None, after=record.offer) if revived else None
 
 
 def key_of(offer: Offer) -> OfferKey:

@@ -134,7 +134,6 @@ class PathChecker:
     def __init__(self, config: RouterConfig, sealer: Sealer, evidence: Evidence) -> None:
         """Remembers good prefixes across adverts and sessions."""
         self._me = config.node
-        self._roles = {n.node: n.role for n in config.neighbors}
         self._parameters = config.parameters
         self._links_max = config.limits.path_links
         self._sealer = sealer
@@ -176,7 +175,7 @@ class PathChecker:
 
     def _check_mark(self, neighbor: NodeId, path: Path) -> None:
         """The mark of the last entry goes with the neighbour's role; a leak is refused. PeerError POLICY."""
-        role = self._roles[neighbor]
+        role = self._evidence.neighborhood.of(neighbor).role
         leaked = {Role.CUSTOMER: path.only_to_customers, Role.PEER: path.marked_on_the_way}
         if leaked.get(role, False):
             raise PeerError(

@@ -47,6 +47,7 @@ class Candidate:
     ask_micro_per_kwh: int
     limit_micro_per_kwh: int  # at the own port
     available_j: int
+    handicap_micro_per_kwh: int = 0  # counts as so much dearer when sources are compared; nobody pays it
 
     def paid(self, floor: int | None) -> int:
         """Price at the origin in a band with this floor."""
@@ -173,8 +174,9 @@ class Plan:
         ask, limit = candidate.ask_micro_per_kwh, candidate.limit_micro_per_kwh
         price = delivered_price(candidate, energy_j, self._hints, ask)
         if candidate.offer.direction is Direction.DEMAND:
-            return -price if price >= limit else None
-        return price + self._bias_micro(candidate) if price <= limit else None
+            return candidate.handicap_micro_per_kwh - price if price >= limit else None
+        handicap = candidate.handicap_micro_per_kwh + self._bias_micro(candidate)
+        return price + handicap if price <= limit else None
 
     def _bias_micro(self, candidate: Candidate) -> int:
         """A random disadvantage of a source in this plan, the same for all its paths; not for defaults."""

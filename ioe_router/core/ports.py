@@ -24,13 +24,13 @@ from ioe_router.model.slot import Slot
 EnvelopeLookup = Callable[[LinkId, Slot], tuple[int, int, int] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Port:
-    """This node's end of the link to `neighbor`."""
+    """This node's end of the link to `neighbor`: one object per link for the router's life."""
 
     neighbor: NodeId
     link: LinkId
-    attestation: Sealed[LinkAttestation]
+    attestation: Sealed[LinkAttestation]  # may be renewed, as long as it says the same of the line
     keeper: bool  # we order the admissions
     model: LinkModel
     calendar: LinkCalendar
@@ -64,9 +64,42 @@ class Ports:
         self._envelope = envelope
         self._by_neighbor = {port.neighbor: port for port in ports}
         self._by_link = {port.link: port for port in ports}
+        self._former: dict[NodeId, None] = {}  # of neighbours that were taken out
 
+    # ------------------------------------------------------------- the operator's terms
+    def enter(self, port: Port) -> Port:
+        """A neighbour is new, or is one again: what is on the books of its link goes on."""
+        known = self._by_neighbor.get(port.neighbor)
+        self._former.pop(port.neighbor, None)
+        if known is None:
+            self._by_neighbor[port.neighbor] = self._by_link[port.link] = known = port
+        known.attestation, known.fee_micro_per_kwh = port.attestation, port.fee_micro_per_kwh
+        return known
+
+    def dismiss(self, neighbor: NodeId) -> None:
+        """A node is no neighbour any more; its port stays until nothing of what was promised is left."""
+        self._former[neighbor] = None
+
+    def state_margin(self, margin_ppm: int) -> None:
+        """Another part of every link is to be kept free; limits of slots follow when they are looked at."""
+        self._margin_ppm = margin_ppm
+
+    def former(self) -> tuple[NodeId, ...]:
+        """The neighbours that were taken out and have ports still."""
+        return tuple(self._former)
+
+    def drop(self, neighbor: NodeId) -> None:
+        """Nothing is left of what was promised over a former neighbour's link."""
+        del self._former[neighbor]
+        del self._by_link[self._by_neighbor.pop(neighbor).link]
+
+    def present(self) -> tuple[Port, ...]:
+        """The ports of the neighbours that there are."""
+        return tuple(port for port in self._by_neighbor.values() if port.neighbor not in self._former)
+
+    # ------------------------------------------------------------- looking up
     def all(self) -> tuple[Port, ...]:
-        """Every port."""
+        """Every port, with those of former neighbours that something is on the books of."""
         return tuple(self._by_neighbor.values())
 
     def to(self, neighbor: NodeId) -> Port:

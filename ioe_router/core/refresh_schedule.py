@@ -10,6 +10,7 @@ restarted came mostly from them.  That wait is bounded, too.
 from __future__ import annotations
 
 from ioe_router.config import RouterConfig
+from ioe_router.core.neighborhood import Neighborhood
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import NodeId
@@ -18,10 +19,10 @@ from ioe_router.model.ids import NodeId
 class RefreshSchedule:
     """Whom to tell everything, and whom to tell that it was everything."""
 
-    def __init__(self, config: RouterConfig) -> None:
+    def __init__(self, config: RouterConfig, neighborhood: Neighborhood) -> None:
         """Nobody waits; `start` before anything else."""
         self._wait_ms = config.timers.handshake_ms
-        self._neighbors = tuple(n.node for n in config.neighbors)
+        self._neighborhood = neighborhood
         self._learning_until_ns = 0
         self._heard_end: dict[NodeId, None] = {}  # in the session that stands
         self._awaited: dict[NodeId, int] = {}  # who has still to say what it retains, and until when
@@ -76,7 +77,7 @@ class RefreshSchedule:
 
     def _may_end(self, neighbor: NodeId, now: Now) -> bool:
         return now.monotonic_ns >= self._learning_until_ns or all(
-            other in self._heard_end for other in self._neighbors if other != neighbor
+            other.node in self._heard_end for other in self._neighborhood if other.node != neighbor
         )
 
     def deadline_ns(self) -> int | None:

@@ -180,6 +180,11 @@ class ReservationTable:
         self._moves.clear()
         return moves
 
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on, and this node."""
+        self._shares.share_among(neighbors + 1)
+        self._packet_shares.share_among(neighbors + 1)
+
     def changed(self) -> tuple[Reservation, ...]:
         """Records that have changed since the last call."""
         changed = tuple(self._changed.values())

@@ -20,6 +20,7 @@ from ioe_router.core.durable import Fields, damaged
 from ioe_router.core.durable_reservation import ReservationReader, StoredReservation
 from ioe_router.core.effects import Persist, RecordKind
 from ioe_router.core.parts import Parts
+from ioe_router.core.reconfiguration import restore_former
 from ioe_router.core.reservation_fsm import ENDED
 from ioe_router.core.steps import KEPT_SLOTS
 from ioe_router.model.clock import Now
@@ -122,8 +123,11 @@ def _counter(parts: Parts, key: bytes, data: bytes) -> None:
 def _neighbor(parts: Parts, key: bytes, data: bytes) -> None:
     if len(key) != NODE_ID_BYTES:
         raise damaged(f"neighbour {key.hex()}", "its key is damaged")
-    epoch = Fields.of(data, f"neighbour {key.hex()[:12]}").integer("epoch")
-    parts.sessions.restore_epoch(NodeId(key), epoch)
+    fields = Fields.of(data, f"neighbour {key.hex()[:12]}")
+    former = fields.envelope("former") if fields.has("former") else None
+    if former is not None:
+        restore_former(parts, NodeId(key), former)
+    parts.sessions.restore_epoch(NodeId(key), fields.integer("epoch"))
 
 
 # ------------------------------------------------------------------ settlement

@@ -158,6 +158,10 @@ class ToldMemory:
         """A session has ended."""
         self._before[neighbor] = ToldBefore(told, now.after_ms(self._retain_ms))
 
+    def clear(self) -> None:
+        """Retain nothing."""
+        self._before.clear()
+
     def note_withdrawals(self, withdrawn: dict[OfferKey, Envelope]) -> None:
         """Offers were withdrawn while their listeners were away."""
         for before in self._before.values():

@@ -1,7 +1,7 @@
 """The three tables of paths (SPEC section 7): heard, usable, told.
 
     Adj-RIB-In   per neighbour, every valid path that it has told and not withdrawn
-    Loc-RIB      per (origin, direction), all of them in rank order
+    Loc-RIB      per (origin, direction), those in rank order that the import rules let in
     Adj-RIB-Out  per neighbour, the paths (labels), offers and links that it was told
 
 Everything is bounded.  At a bound a new path is refused; what is in use is
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from ioe_router.config import RouterConfig
 from ioe_router.core.paths import Path, Target
+from ioe_router.core.policy import Filter
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -43,10 +44,14 @@ class AdjRibIn:
 
     def __init__(self, config: RouterConfig) -> None:
         """Empty; a neighbour's share of the bound per origin does not depend on the other neighbours."""
-        limits = config.limits
-        share = limits.paths_per_origin // max(1, len(config.neighbors))
-        self._per_target_max = max(limits.told_paths_per_origin, share)
+        self._limits = config.limits
         self._heard: dict[NodeId, _Heard] = {}
+        self.share_among(len(config.neighbors))
+
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on."""
+        share = self._limits.paths_per_origin // max(1, neighbors)
+        self._per_target_max = max(self._limits.told_paths_per_origin, share)
 
     def add(self, path: Path) -> bool:
         """Take a path; False if it is known already. PeerError LIMIT_REACHED at the neighbour's bound."""
@@ -122,7 +127,7 @@ class AdjRibIn:
 
 
 class LocRib:
-    """All usable paths, best first."""
+    """All usable paths, best first; beside them those that the operator's import rules keep out."""
 
     def __init__(self, config: RouterConfig) -> None:
         """Empty."""
@@ -131,29 +136,64 @@ class LocRib:
         self._origins: dict[NodeId, int] = {}
         self._shares: Shares[NodeId, NodeId] = Shares(config.limits.origins, len(config.neighbors))
         self._expiry: list[tuple[int, PathHash]] = []
+        self._barred: dict[PathHash, Path] = {}
 
-    def add(self, path: Path) -> None:
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on."""
+        self._shares.share_among(neighbors)
+
+    def add(self, path: Path, *, barred: bool = False) -> None:
         """Take a path that is not there yet. PeerError LIMIT_REACHED for an origin too many."""
         if path.origin not in self._origins:
             if not self._shares.admits(path.neighbor):
                 raise PeerError(ErrorCode.LIMIT_REACHED, f"paths to {len(self._origins)} origins are known")
             self._shares.hold(path.origin, path.neighbor)
         self._origins[path.origin] = self._origins.get(path.origin, 0) + 1
-        insort(self._by_target.setdefault(path.target, []), path, key=_order)
-        self._by_hash[path.hash] = path
+        if barred:
+            self._barred[path.hash] = path
+        else:
+            self.admit(path)
         heapq.heappush(self._expiry, (path.not_after_utc_s, path.hash))
 
-    def remove(self, path: Path) -> None:
-        """Forget a path that is there."""
+    def admit(self, path: Path) -> None:
+        """The rules let a path in."""
+        self._barred.pop(path.hash, None)
+        insort(self._by_target.setdefault(path.target, []), path, key=_order)
+        self._by_hash[path.hash] = path
+
+    def judge_again(self, imports: Filter) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """The import rules have changed: what becomes usable by that, and what is kept out."""
+        usable = tuple(self._by_hash.values())
+        gained = tuple(p for p in self.barred() if imports.path(p.neighbor, p.target).accepted)
+        lost = tuple(p for p in usable if not imports.path(p.neighbor, p.target).accepted)
+        for path in gained:
+            self.admit(path)
+        for path in lost:
+            self._take_out(path)
+            self._barred[path.hash] = path
+        return gained, lost
+
+    def _take_out(self, path: Path) -> None:
         del self._by_hash[path.hash]
         rest = self._by_target[path.target]
         rest.remove(path)
         if not rest:
             del self._by_target[path.target]
+
+    def remove(self, path: Path) -> bool:
+        """Forget a path that is there; whether it was usable."""
+        usable = self._barred.pop(path.hash, None) is None
+        if usable:
+            self._take_out(path)
         self._origins[path.origin] -= 1
         if not self._origins[path.origin]:
             del self._origins[path.origin]
             self._shares.drop(path.origin)
+        return usable
+
+    def barred(self) -> tuple[Path, ...]:
+        """The paths that the rules keep out."""
+        return tuple(self._barred.values())
 
     def to(self, target: Target) -> tuple[Path, ...]:
         """The paths to a target, best first."""
@@ -175,7 +215,8 @@ class LocRib:
         """Paths whose validity has ended; the caller removes them."""
         ended: list[Path] = []
         while self._expiry and self._expiry[0][0] <= now.utc_s:
-            path = self._by_hash.get(heapq.heappop(self._expiry)[1])
+            path_hash = heapq.heappop(self._expiry)[1]
+            path = self._by_hash.get(path_hash) or self._barred.get(path_hash)
             if path is not None and path not in ended:
                 ended.append(path)
         return tuple(ended)

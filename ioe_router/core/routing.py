@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ioe_router.config import RouterConfig
 from ioe_router.core.advertisement import Advertisement
 from ioe_router.core.entropy import EntropySource
-from ioe_router.core.events import OfferLearned, OriginLost
+from ioe_router.core.events import OfferLearned, OfferLost, OriginLost
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.inputs import PublishOffer
 from ioe_router.core.link_state import LinkLoad, LinkStates
@@ -26,6 +26,7 @@ from ioe_router.core.offers import OfferChange, OfferTable, key_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, PathChecker
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.retention import HeardBefore, is_kept
 from ioe_router.core.rib import AdjRibIn, AdjRibOut, LocRib, OfferKey, ToldPath
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
@@ -75,17 +76,18 @@ class Routing:
         self._checker = PathChecker(config, sealer, evidence)
         self._heard = AdjRibIn(config)
         self._loc_rib = LocRib(config)
-        self._offers = OfferTable(config, evidence)
+        self.policy = OperatorPolicy(config.policy)
+        self._offers = OfferTable(config, evidence, self.policy)
         self._own = OwnAdverts(config, sealer, evidence)
         known = (self._loc_rib, self._offers, self._own)
-        self._advertisement = Advertisement(config, sealer, entropy, evidence, prerequisites, known)
+        self._advertisement = Advertisement(
+            config, sealer, entropy, evidence, prerequisites, known, self.policy
+        )
         self._link_states = LinkStates(config, sealer, evidence, prerequisites)
         self._deadline_ns: int | None = None
         self._before: dict[NodeId, HeardBefore] = {}
         self._stale_offers: dict[NodeId, dict[OfferKey, None]] = {}  # not told again yet
-        self._restarting: dict[
-            NodeId, int
-        ] = {}  # who has announced a restart, and until when it is waited for
+        self._restarting: dict[NodeId, int] = {}  # who has announced a restart: waited for until then
 
     def start(self, epoch: int, now: Now) -> None:
         """Set the epoch of everything that this node signs as an origin or keeper; begin to learn."""
@@ -185,7 +187,7 @@ class Routing:
         for key in self._stale_offers.pop(neighbor, {}):
             ended = self._offers.unhear_offer(neighbor, key, out)
             if ended is not None:
-                self._advertisement.offer_ended(ended)
+                self._advertisement.offer_barred(ended)
 
     # ------------------------------------------------------------- paths
     def hear_path(self, neighbor: NodeId, sealed: Sealed[PathAdvert], now: Now) -> None:
@@ -195,12 +197,14 @@ class Routing:
     def _add(self, path: Path) -> None:
         if not self._heard.add(path):
             return
+        let_in = self.policy.imports.path(path.neighbor, path.target).accepted
         try:
-            self._loc_rib.add(path)
+            self._loc_rib.add(path, barred=not let_in)
         except PeerError:
             self._heard.remove(path.neighbor, path.hash)
             raise
-        self._advertisement.path_gained(path)
+        if let_in:
+            self._advertisement.path_gained(path)
 
     def hear_path_withdrawal(self, neighbor: NodeId, sealed: Sealed[PathWithdrawal], out: Outbox) -> None:
         """A neighbour takes a path back; an unknown one is no mistake, it may have been refused here."""
@@ -213,7 +217,7 @@ class Routing:
 
     def expel(self, nodes: frozenset[NodeId], out: Outbox) -> None:
         """These nodes belong no more: every path that leads to one or through one is lost."""
-        for path in self.all_paths():
+        for path in (*self.all_paths(), *self._loc_rib.barred()):
             if not nodes.isdisjoint(path.nodes):
                 self._forget(path.neighbor, path.hash, out)
         for before in self._before.values():
@@ -221,14 +225,46 @@ class Routing:
 
     def _lose(self, path: Path, out: Outbox) -> None:
         """Take a path, which Adj-RIB-In has forgotten, out of use with the offers that hung on it."""
-        self._loc_rib.remove(path)
+        if self._loc_rib.remove(path):
+            self._note_lost(path, out)
+        if not self._heard.has(path.neighbor, path.target):
+            for offer in self._offers.unhear(path.neighbor, path.target, out):
+                self._advertisement.offer_ended(offer)
+
+    def _note_lost(self, path: Path, out: Outbox) -> None:
         self._advertisement.path_lost(path)
         if not self._loc_rib.has(path.target):
             origin, direction = path.target
             out.emit(OriginLost(origin=origin, direction=direction))
-        if not self._heard.has(path.neighbor, path.target):
-            for offer in self._offers.unhear(path.neighbor, path.target, out):
-                self._advertisement.offer_ended(offer)
+
+    # ------------------------------------------------------------- the operator's terms
+    def share_among(self, neighbors: int) -> None:
+        """There are so many neighbours from now on."""
+        for table in (self._heard, self._loc_rib, self._offers, self._link_states):
+            table.share_among(neighbors)
+
+    def forget_neighbor(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
+        """A node is no neighbour any more: nothing of it is retained, and no restart waited for."""
+        if neighbor in self._restarting:
+            self.neighbor_down(neighbor, 0, now, out)
+        self._before.pop(neighbor, None)
+
+    def judge_again(self, now: Now, out: Outbox, restated: tuple[NodeId, ...] = ()) -> None:
+        """Let in and out what now may pass; sign anew what was told to those whose terms are `restated`."""
+        gained, lost = self._loc_rib.judge_again(self.policy.imports)
+        for path in gained:
+            self._advertisement.path_gained(path)
+        for path in lost:
+            self._note_lost(path, out)
+        changes, ended = self._offers.judge_again(out)
+        for offer in ended:
+            self._advertisement.offer_barred(offer)
+        for change in changes:
+            self._advertisement.offer_changed(change, now)
+            out.emit(OfferLearned(offer=change.after))
+        self._advertisement.judge_again(out)
+        for neighbor in restated:
+            self._advertisement.restate(neighbor, now, out)
 
     # ------------------------------------------------------------- offers
     def hear_offer(self, neighbor: NodeId, sealed: Sealed[Offer], now: Now, out: Outbox) -> None:
@@ -236,8 +272,12 @@ class Routing:
         body = sealed.body
         if not self._heard.has(neighbor, (body.origin, body.direction)):
             raise PeerError(ErrorCode.NO_PATH, "an offer comes after a path to its origin")
+        before = self._offers.get(key_of(body))
         change = self._offers.accept(neighbor, sealed, now)
         self._stale_offers.get(neighbor, {}).pop(key_of(body), None)
+        if before is not None and self._offers.get(key_of(body)) is None:
+            self._advertisement.offer_barred(before)
+            out.emit(OfferLost(origin=body.origin, offer_no=body.offer_no))
         if change is not None:
             self._advertisement.offer_changed(change, now)
             out.emit(OfferLearned(offer=change.after))
@@ -266,7 +306,7 @@ class Routing:
     def drop_void(self, out: Outbox) -> None:
         """Keys have been revoked: take back every path and offer that one of them has signed."""
         self._before.clear()
-        for path in self.all_paths():
+        for path in (*self.all_paths(), *self._loc_rib.barred()):
             if any(self._evidence.is_signed_void(entry) for entry in path.entries):
                 self._forget(path.neighbor, path.hash, out)
         for offer in self._offers.drop_void(out):
@@ -337,6 +377,10 @@ class Routing:
         """Every usable path, best first per target."""
         return tuple(path for target in self._loc_rib.targets() for path in self._loc_rib.to(target))
 
+    def kept_out(self) -> tuple[tuple[Path, ...], tuple[tuple[NodeId, Sealed[Offer]], ...]]:
+        """What the import rules keep out: paths, and offers with the neighbour that tells each."""
+        return self._loc_rib.barred(), self._offers.barred()
+
     def path(self, path_hash: PathHash) -> Path | None:
         """The usable path with this hash."""
         return self._loc_rib.path(path_hash)
@@ -352,6 +396,10 @@ class Routing:
     def offer(self, origin: NodeId, offer_no: int) -> Sealed[Offer] | None:
         """The latest version of an offer, received or our own."""
         return self._own.get(offer_no) if origin == self._me else self._offers.get((origin, offer_no))
+
+    def known_offer(self, origin: NodeId, offer_no: int) -> Sealed[Offer] | None:
+        """The same, let in by the import rules or not."""
+        return self._own.get(offer_no) if origin == self._me else self._offers.known((origin, offer_no))
 
     def link_state(self, link: LinkId, slot: Slot) -> LinkState | None:
         """The latest state of a link in a slot."""

@@ -21,6 +21,7 @@ from ioe_router.core.export import (
 from ioe_router.core.offers import OfferTable, key_of
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, Target, energy_flow, rating_va
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.rib import LocRib, OfferKey, Told
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.ids import NodeId
@@ -36,10 +37,12 @@ class Selection:
         evidence: Evidence,
         known: tuple[LocRib, OfferTable, OwnAdverts],
         held_back: Container[OfferKey],
+        policy: OperatorPolicy,
     ) -> None:
         """`held_back`: offers that are not to be told to anybody new, as damping has it at each moment."""
         self._config = config
-        self._neighbors = {n.node: n for n in config.neighbors}
+        self._neighborhood = evidence.neighborhood
+        self._policy = policy
         self._evidence = evidence
         self._loc_rib, self._offers, self._own = known
         self._held_back = held_back
@@ -52,14 +55,27 @@ class Selection:
         """The best paths of others that a neighbour should be told."""
         return best_paths(self._tellable(neighbor, target), self._config.limits.told_paths_per_origin)
 
-    def _tellable(self, neighbor: NodeId, target: Target) -> tuple[Path, ...]:
-        to, links_max = self._neighbors[neighbor], self._config.limits.path_links
-        return tuple(
-            path
-            for path in self._loc_rib.to(target)
-            if extendable(path, neighbor, links_max)
-            and may_transit(to, self._neighbors[path.neighbor], only_to_customers=path.only_to_customers)
+    def may_tell_own(self, neighbor: NodeId, target: Target) -> bool:
+        """Whether a neighbour may be told this node's own path."""
+        return self._policy.tells_path(neighbor, target)
+
+    def may_tell(self, neighbor: NodeId, path: Path) -> bool:
+        """Whether a neighbour may be told a path of others: transit, roles and export rules."""
+        to, via = self._neighborhood.of(neighbor), self._neighborhood.get(path.neighbor)
+        return (
+            via is not None
+            and extendable(path, neighbor, self._config.limits.path_links)
+            and may_transit(to, via, only_to_customers=path.only_to_customers)
+            and self._policy.tells_path(neighbor, path.target)
         )
+
+    def may_tell_offer(self, neighbor: NodeId, offer: Offer) -> bool:
+        """Whether a neighbour may be told an offer: its own mark and the export rules."""
+        to = self._neighborhood.of(neighbor)
+        return may_offer(to, offer) and self._policy.tells_offer(neighbor, offer)
+
+    def _tellable(self, neighbor: NodeId, target: Target) -> tuple[Path, ...]:
+        return tuple(path for path in self._loc_rib.to(target) if self.may_tell(neighbor, path))
 
     def choose(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
         """The offers of a direction to tell beside those that are told already."""
@@ -72,7 +88,7 @@ class Selection:
         return choose_offers(candidates, told.offers, rating_va(link.body, flow) * slot_s, slot_s)
 
     def _candidates(self, neighbor: NodeId, told: Told, direction: Direction) -> tuple[Candidate, ...]:
-        to = self._neighbors[neighbor]
+        to = self._neighborhood.of(neighbor)
         ranks: dict[NodeId, int | None] = {self._config.node: 0}
         found: list[Candidate] = []
         own = tuple(
@@ -83,15 +99,23 @@ class Selection:
         for offer in (*own, *self._offers.alive(direction)):
             origin = offer.body.origin
             key = key_of(offer.body)
-            if not may_offer(to, offer.body) or (key in self._held_back and key not in told.offers):
+            if not self.may_tell_offer(neighbor, offer.body) or (
+                key in self._held_back and key not in told.offers
+            ):
                 continue
             if origin not in ranks:
                 ranks[origin] = self._best_rank(neighbor, (origin, direction))
             rank = ranks[origin]
+            if rank is not None and origin != self._config.node and self._policy.imports.judges_offers:
+                rank = self._best_rank(neighbor, (origin, direction), self._offers.tellers(key))
             if rank is not None:
                 found.append(Candidate(offer=offer, rank=rank))
         return tuple(found)
 
-    def _best_rank(self, neighbor: NodeId, target: Target) -> int | None:
+    def _best_rank(
+        self, neighbor: NodeId, target: Target, tellers: tuple[NodeId, ...] | None = None
+    ) -> int | None:
+        """Rank of the best path that may be told; only of those through one of the `tellers`, if given."""
         paths = self._tellable(neighbor, target)
-        return paths[0].rank if paths else None
+        ranks = (path.rank for path in paths if tellers is None or path.neighbor in tellers)
+        return next(ranks, None)

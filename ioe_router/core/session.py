@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ioe_router.config import RouterConfig
+from ioe_router.config import NeighborConfig, RouterConfig
 from ioe_router.core.durable import to_record
 from ioe_router.core.effects import RecordKind
 from ioe_router.core.entropy import EntropySource, jittered_ms
@@ -95,7 +95,7 @@ class Sessions:
     ) -> None:
         """The transport stands: send key and HELLO. UsageError if it already stood."""
         session = self._sessions.get(neighbor)
-        if session is None:
+        if session is None or session.former:
             out.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
             raise PeerError(ErrorCode.NOT_A_NEIGHBOR, "not configured as a neighbour")
         void = self.keys.why_void(neighbor, transport_key)
@@ -203,6 +203,20 @@ class Sessions:
         )
         self._prerequisites.send(neighbor, self._sealer.seal(body).envelope, out)
         out.close(neighbor, code, text)
+
+    # ------------------------------------------------------------- the operator's terms
+    def enter(self, neighbor: NeighborConfig) -> None:
+        """A neighbour that is new, or was one before, or has other terms from its next session on."""
+        session = self._sessions.get(neighbor.node)
+        if session is None:
+            self._sessions[neighbor.node] = NeighborSession(neighbor)
+        else:
+            session.neighbor, session.former = neighbor, False
+
+    def dismiss(self, neighbor: NodeId, out: Outbox) -> None:
+        """A node is no neighbour any more: end its session; it gets no other."""
+        self._session(neighbor).former = True
+        self.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, "the operator has taken this neighbour out", out)
 
     def close_all(self, code: ErrorCode, text: str, out: Outbox, restart_s: int = 0) -> None:
         """End all sessions in good order; neighbours may wait for a restart (0: they need not)."""
@@ -360,6 +374,11 @@ class Sessions:
     def resumes(self, neighbor: NodeId) -> bool:
         """Whether the feature RESUME is in effect in the established session."""
         return self.established(neighbor) and self._sessions[neighbor].in_effect(RESUME)
+
+    def seen_epoch(self, neighbor: NodeId) -> int:
+        """The highest epoch of a neighbour that was seen."""
+        session = self._sessions.get(neighbor)
+        return 0 if session is None else session.seen_epoch
 
     def restart_s(self, neighbor: NodeId) -> int:
         """For how long to wait for a neighbour that has announced its restart; 0: it has not."""

@@ -71,6 +71,14 @@ class Settlement:
         self._answered: dict[tuple[Slot, LinkId], None] = {}  # repeated for a neighbour in this session
         self._forgotten = Slot(0)
 
+    def follow(self, ports: Sequence[Port]) -> None:
+        """Settle on these links from now on; what is left of others is forgotten."""
+        self._ports = {port.link: port for port in ports}
+        gone = [key for key in self._rows if key[1] not in self._ports]
+        self._changed.update(dict.fromkeys(gone))
+        self._rows = {key: row for key, row in self._rows.items() if key[1] in self._ports}
+        self._answered = {key: None for key in self._answered if key[1] in self._ports}
+
     # ------------------------------------------------------------ views
 
     @property

@@ -14,6 +14,7 @@ from ioe_router.core.fib import devices_import_j
 from ioe_router.core.key_changes import forget_revocations
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.parts import Parts
+from ioe_router.core.reconfiguration import forget_former
 from ioe_router.core.slots import Step
 from ioe_router.model.clock import Now
 from ioe_router.model.parameters import SETTLEMENT_SLOTS
@@ -63,3 +64,4 @@ def _forget(parts: Parts, slot: Slot, now: Now, out: Outbox) -> None:
     parts.imbalance.forget_before(slot)
     parts.promises.forget(now, slot, out)
     forget_revocations(parts, now, out)
+    forget_former(parts, out)

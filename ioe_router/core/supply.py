@@ -34,7 +34,7 @@ class LossSupply:
 
     def open(self, slot: Slot) -> int:
         """Forecast the supply of a slot; returns what the node has to buy in all."""
-        supply = {port.link: self._forecast(port) for port in self._ports.all()}
+        supply = {port.link: self._forecast(port) for port in self._ports.present()}
         supply = self._supply.setdefault(slot, supply)  # a restart does not open a slot again
         self._changed[slot] = None
         return sum(supply.values())

@@ -36,7 +36,6 @@ class PathTeller:
     ) -> None:
         """Nothing was told."""
         self._config = config
-        self._neighbors = {n.node: n for n in config.neighbors}
         self._sealer = sealer
         self._evidence = evidence
         self._prerequisites = prerequisites
@@ -138,6 +137,7 @@ class PathTeller:
         not_after_utc_s: int,
     ) -> PathEntry:
         origin, direction = target
+        stated = self._evidence.neighborhood.of(neighbor)
         flow = energy_flow(link.body, self._config.node, direction)
         return PathEntry(
             origin=origin,
@@ -147,13 +147,18 @@ class PathTeller:
             position=0 if incoming is None else len(incoming.links),
             previous=self.extends(target, incoming),
             attestation=link.object_id,
-            fee_micro_per_kwh=min(self._fee(self._neighbors[neighbor]), fee_limit(link.body, flow)),
+            fee_micro_per_kwh=min(self._fee(stated), fee_limit(link.body, flow)),
             not_after_utc_s=not_after_utc_s,
-            only_to_customers=self._neighbors[neighbor].role in (Role.CUSTOMER, Role.PEER),
+            only_to_customers=stated.role in (Role.CUSTOMER, Role.PEER),
         )
 
     def _fee(self, neighbor: NeighborConfig) -> int:
         return max(0, neighbor.fee_micro_per_kwh)
+
+    def restate(self, neighbor: NodeId, now: Now, out: Outbox) -> None:
+        """The terms of a neighbour have changed: sign anew what was told to it."""
+        for told in tuple(self._told.of(neighbor).labels.values()):
+            self.replace(neighbor, told.target, (told.incoming,), (told,), ErrorCode.STALE, now, out)
 
     # ------------------------------------------------------------- renewal
     def _schedule_renewal(self, told: ToldPath, now: Now) -> None:

@@ -62,17 +62,35 @@ class Zone:
         self._sealer = sealer
         self._post = post
         self._proven = proven
-        radial = [port for port in ports if port.radial]
-        parents = [port for port in radial if not port.keeper]
-        if len(parents) > 1:
-            raise UsageError(
-                f"{len(parents)} RADIAL links lead to a parent; attest all but one of them as CONTROLLED"
-            )
-        self.parent: Port | None = parents[0] if parents else None
-        self.children: tuple[Port, ...] = tuple(port for port in radial if port.keeper)
-        self.controlled: tuple[Port, ...] = tuple(port for port in ports if not port.radial)
+        self.parent: Port | None = None
+        self.children: tuple[Port, ...] = ()
+        self.controlled: tuple[Port, ...] = ()
+        self._sort(ports)
         self._live: set[NodeId] = set()
         self._reset(epoch=0)
+
+    def _sort(self, ports: Sequence[Port]) -> None:
+        check_tree(ports)
+        radial = [port for port in ports if port.radial]
+        self.parent = next((port for port in radial if not port.keeper), None)
+        self.children = tuple(port for port in radial if port.keeper)
+        self.controlled = tuple(port for port in ports if not port.radial)
+
+    def follow(self, config: RouterConfig, ports: Sequence[Port], now: Now) -> None:
+        """The operator has changed links or the own connection: tell the zone. UsageError as at the start."""
+        before, parent = {port.link for port in (*self.children, *self.controlled)}, self.parent
+        limits = _connection(self._config) != _connection(config)
+        self._sort(ports)
+        self._config = config
+        kept = (*self.children, *self.controlled)
+        for link in before - {port.link for port in kept}:
+            self._links.pop(link, None)
+        self._links.update({port.link: port.attestation for port in kept})
+        if self.parent is not parent:
+            self._told.clear()
+        if limits:
+            self._state_limit(now)
+        self._changed(now)
 
     def _reset(self, epoch: int) -> None:
         self._epoch = epoch
@@ -355,6 +373,17 @@ class Zone:
         for port in self.children:
             if port.neighbor in self._live:
                 self._post(port.neighbor, sealed.envelope, out)
+
+
+def check_tree(ports: Sequence[Port]) -> None:
+    """UsageError when more than one RADIAL link leads to a parent, which is no tree."""
+    parents = sum(port.radial and not port.keeper for port in ports)
+    if parents > 1:
+        raise UsageError(f"{parents} RADIAL links lead to a parent; attest all but one of them as CONTROLLED")
+
+
+def _connection(config: RouterConfig) -> tuple[int, int, int]:
+    return config.connection_import_w, config.connection_export_w, config.reactive_max_var
 
 
 def _due(timer_ns: int | None, now: Now) -> bool:

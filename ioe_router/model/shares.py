@@ -22,11 +22,16 @@ class Shares(Generic[K, P]):
         """`limit` units in all, for so many parties."""
         self._limit: Final = limit
         self._common: Final = limit // 2
-        # A party that is alone is kept from nothing by its part.
-        self._part: Final = limit if parties <= 1 else (limit - self._common) // parties
+        self._part = 0
+        self.share_among(parties)
         self._entries: dict[K, tuple[P, int]] = {}
         self._used: dict[P, int] = {}
         self._total = 0
+
+    def share_among(self, parties: int) -> None:
+        """There are so many parties from now on; whoever has more than its new part keeps it."""
+        # A party that is alone is kept from nothing by its part.
+        self._part = self._limit if parties <= 1 else (self._limit - self._common) // parties
 
     def admits(self, party: P, units: int = 1) -> bool:
         """Whether a party may add so much."""

@@ -17,6 +17,7 @@ from tests.attacks.stage import Stage, signed_bytes, street
 from tests.attacks.test_rows_of_signatures import withdrawal
 from tests.simulation.domain_chain import Two, chain
 from tests.simulation.pair import KWH_J, PARAMETERS, START_UTC_S, decoded
+from tests.simulation.roles import mistake
 
 GRACE_S: Final = 100
 
@@ -134,7 +135,7 @@ def test_row_03_a_leak_by_a_neighbour() -> None:
         for envelope in stage.envelopes("b1", "b2", PathAdvert)
         if decoded(decoded(envelope, PathAdvert).entries[-1], PathEntry).position > 0
     ]
-    sim.router("b2").inspect().routing._checker._roles[sim.node("b1")] = Role.CUSTOMER
+    mistake(sim.router("b2"), sim.node("b1"), Role.CUSTOMER)
     stage.say(*leaked)
     holds(set(stage.complaints()) == {ErrorCode.POLICY}, "the victim sees the leak in the path itself")
 

@@ -31,6 +31,7 @@ from tests.simulation.pair import (
     build,
     decoded,
 )
+from tests.simulation.roles import mistake
 
 
 def test_between_domains_only_own_offers_are_told_by_default() -> None:
@@ -105,7 +106,7 @@ def test_a_leak_is_refused_by_its_mark(role: Role) -> None:
     assert told
     sim.wire.inject("b1", "b2", *told)
     assert not sim.events("b2", PeerFault)
-    sim.router("b2").inspect().routing._checker._roles[sim.node("b1")] = role
+    mistake(sim.router("b2"), sim.node("b1"), role)
     sim.wire.inject("b1", "b2", *told)
     faults = sim.events("b2", PeerFault)
     assert {event.code for event in faults} == {ErrorCode.POLICY}
@@ -123,7 +124,7 @@ def test_a_provider_or_peer_has_to_mark_what_it_tells() -> None:
     ]
     assert told
     assert not sim.events("b1", PeerFault)
-    sim.router("b1").inspect().routing._checker._roles[sim.node("a2")] = Role.PEER
+    mistake(sim.router("b1"), sim.node("a2"), Role.PEER)
     sim.wire.inject("a2", "b1", *told)
     assert {event.code for event in sim.events("b1", PeerFault)} == {ErrorCode.POLICY}
 

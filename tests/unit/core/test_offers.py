@@ -11,6 +11,7 @@ from ioe_router.core.events import OfferLost
 from ioe_router.core.evidence import Evidence
 from ioe_router.core.offers import OfferTable
 from ioe_router.core.outbox import Outbox
+from ioe_router.core.policy import OperatorPolicy
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, PeerError, UsageError
 from ioe_router.model.ids import NodeId
@@ -53,7 +54,7 @@ class Rig:
         evidence.learn_key(own_key("o", key_expires_utc_s), NOW)
         for name in ("p", "q"):
             evidence.learn_key(own_key(name), NOW)
-        self.table = OfferTable(config, evidence)
+        self.table = OfferTable(config, evidence, OperatorPolicy(config.policy))
         self.out = Outbox()
 
     def accept(self, now: Now = NOW, neighbor: NodeId = A, **changes: object) -> bool:
