@@ -37,7 +37,6 @@ from ioe_router.core.events import Event, PeerFault
 from ioe_router.core.inputs import FrameReceived, Input, Reconfigure
 from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
-from ioe_router.core.reconfiguration import refuse
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
 from ioe_router.core.upkeep import repeat_refused, tell_changes, tell_moves
@@ -180,23 +179,14 @@ class Router:
         if isinstance(input_, FrameReceived):
             return
         self._serve_holds(now, out)
-        if isinstance(input_, Reconfigure):
-            self._follow(input_.config)
         try:
             command(self._parts, input_, now, out)
+            if isinstance(input_, Reconfigure):
+                self._accounts.follow(tuple(one.node for one in input_.config.neighbors))
+                self._sealer.ring.share_among(len(input_.config.neighbors))
         except PeerError as error:
             neighbor = getattr(input_, "neighbor", self._config.node)
             self._fault(neighbor, error, out)
-
-    def refuse_reconfigure(self, config: RouterConfig) -> None:
-        """UsageError when `Reconfigure` with this configuration is impossible; nothing is changed."""
-        refuse(self._parts, config)
-
-    def _follow(self, config: RouterConfig) -> None:
-        refuse(self._parts, config)
-        self._config = config
-        self._accounts.follow(tuple(one.node for one in config.neighbors))
-        self._sealer.ring.share_among(len(config.neighbors))
 
     def _frame(self, received: FrameReceived, now: Now, out: Outbox) -> None:
         neighbor = received.neighbor

@@ -13,8 +13,6 @@ once, everything else in batches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ioe_router.config import RouterConfig
 from ioe_router.core.advertisement import Advertisement
 from ioe_router.core.entropy import EntropySource
@@ -28,7 +26,8 @@ from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, PathChecker
 from ioe_router.core.policy import OperatorPolicy
 from ioe_router.core.retention import HeardBefore, is_kept
-from ioe_router.core.rib import AdjRibIn, AdjRibOut, LocRib, OfferKey, ToldPath
+from ioe_router.core.rib import AdjRibIn, LocRib, OfferKey
+from ioe_router.core.routing_lookups import RoutingLookups, Tables
 from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.discovery import Refresh, RefreshPhase, Retained
 from ioe_router.model.envelope import ObjectType, Sealed, Sealer
@@ -36,7 +35,6 @@ from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.proof import Proof
 from ioe_router.model.routing import (
-    Direction,
     LinkState,
     Offer,
     OfferWithdrawal,
@@ -46,18 +44,7 @@ from ioe_router.model.routing import (
 from ioe_router.model.slot import Slot
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The live tables, to be read and not changed."""
-
-    heard: AdjRibIn
-    loc_rib: LocRib
-    told: AdjRibOut
-    offers: OfferTable
-    own: OwnAdverts
-
-
-class Routing:
+class Routing(RoutingLookups):
     """Paths, offers and link states of one node."""
 
     def __init__(
@@ -69,25 +56,24 @@ class Routing:
         prerequisites: Prerequisites,
     ) -> None:
         """Knows nothing and has told nothing; `start` before anything else."""
-        self._me = config.node
+        self.policy = OperatorPolicy(config.policy)
+        known = (
+            LocRib(config),
+            OfferTable(config, evidence, self.policy),
+            OwnAdverts(config, sealer, evidence),
+        )
+        self._advertisement = Advertisement(
+            config, sealer, entropy, evidence, prerequisites, known, self.policy
+        )
+        tables = Tables(AdjRibIn(config), known[0], self._told, *known[1:])
+        super().__init__(config.node, tables, LinkStates(config, sealer, evidence, prerequisites))
         self._sealer = sealer
         self._retain_ms = config.timers.retain_s * MS_PER_S
         self._evidence = evidence
         self._checker = PathChecker(config, sealer, evidence)
-        self._heard = AdjRibIn(config)
-        self._loc_rib = LocRib(config)
-        self.policy = OperatorPolicy(config.policy)
-        self._offers = OfferTable(config, evidence, self.policy)
-        self._own = OwnAdverts(config, sealer, evidence)
-        known = (self._loc_rib, self._offers, self._own)
-        self._advertisement = Advertisement(
-            config, sealer, entropy, evidence, prerequisites, known, self.policy
-        )
-        self._link_states = LinkStates(config, sealer, evidence, prerequisites)
         self._deadline_ns: int | None = None
         self._before: dict[NodeId, HeardBefore] = {}
         self._stale_offers: dict[NodeId, dict[OfferKey, None]] = {}  # not told again yet
-        self._restarting: dict[NodeId, int] = {}  # who has announced a restart: waited for until then
 
     def start(self, epoch: int, now: Now) -> None:
         """Set the epoch of everything that this node signs as an origin or keeper; begin to learn."""
@@ -335,7 +321,7 @@ class Routing:
             self._advertisement.offer_ended(offer)
         self._advertisement.flush(now, out)
         newly = self._advertisement.paths.newly
-        self._link_states.flush(self._advertisement.told, newly, now, out)
+        self._link_states.flush(self._told, newly, now, out)
         newly.clear()
         self._deadline_ns = self._next_deadline_ns(now)
 
@@ -358,58 +344,7 @@ class Routing:
         """When `due` is to be called at the latest, as of its last call."""
         return self._deadline_ns
 
-    # ------------------------------------------------------------- looking up
-    @property
-    def tables(self) -> Tables:
-        """What was heard, what is usable, what was told; for read-outs."""
-        return Tables(self._heard, self._loc_rib, self._advertisement.told, self._offers, self._own)
-
-    def paths_to(self, origin: NodeId, direction: Direction) -> tuple[Path, ...]:
-        """The usable paths to an origin, best first."""
-        paths = self._loc_rib.to((origin, direction))
-        return tuple(filter(self.is_usable, paths)) if self._restarting else paths
-
-    def is_usable(self, path: Path) -> bool:
-        """Whether energy may be asked for over a path: not while its neighbour restarts."""
-        return not (path.neighbor in self._restarting and self._heard.is_stale(path))
-
-    def all_paths(self) -> tuple[Path, ...]:
-        """Every usable path, best first per target."""
-        return tuple(path for target in self._loc_rib.targets() for path in self._loc_rib.to(target))
-
-    def kept_out(self) -> tuple[tuple[Path, ...], tuple[tuple[NodeId, Sealed[Offer]], ...]]:
-        """What the import rules keep out: paths, and offers with the neighbour that tells each."""
-        return self._loc_rib.barred(), self._offers.barred()
-
-    def path(self, path_hash: PathHash) -> Path | None:
-        """The usable path with this hash."""
-        return self._loc_rib.path(path_hash)
-
-    def told(self, neighbor: NodeId, path_hash: PathHash) -> ToldPath | None:
-        """What a label in a neighbour's HOLD stands for."""
-        return self._advertisement.told.told(neighbor, path_hash)
-
-    def offers(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
-        """All received offers of a direction that can be reached."""
-        return self._offers.alive(direction)
-
-    def offer(self, origin: NodeId, offer_no: int) -> Sealed[Offer] | None:
-        """The latest version of an offer, received or our own."""
-        return self._own.get(offer_no) if origin == self._me else self._offers.get((origin, offer_no))
-
-    def known_offer(self, origin: NodeId, offer_no: int) -> Sealed[Offer] | None:
-        """The same, let in by the import rules or not."""
-        return self._own.get(offer_no) if origin == self._me else self._offers.known((origin, offer_no))
-
-    def link_state(self, link: LinkId, slot: Slot) -> LinkState | None:
-        """The latest state of a link in a slot."""
-        return self._link_states.get(link, slot)
-
-    @property
-    def link_states_known(self) -> int:
-        """How many link states are held."""
-        return self._link_states.known
-
+    # ------------------------------------------------------------- proofs
     def quarantine(self, proof: Proof) -> None:
         """A proof was read back: if it is about offers, its origin stays out for that epoch."""
         if proof.first.type in (ObjectType.OFFER, ObjectType.OFFER_WITHDRAWAL):

@@ -126,7 +126,7 @@ def test_nothing_passes_where_the_default_is_to_reject() -> None:
     state(sim, "street", import_default=FilterAction.REJECT)
     assert sim.events("house", OriginLost)
     assert not sim.router("street").inspect().routing.all_paths()
-    assert len(sim.router("street").inspect().routing.kept_out()[0]) == 1
+    assert len(sim.router("street").inspect().routing.tables.loc_rib.barred()) == 1
 
 
 def test_a_label_leads_nowhere_for_an_offer_that_may_not_pass() -> None:

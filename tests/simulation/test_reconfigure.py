@@ -30,6 +30,7 @@ from ioe_router.core.events import (
 )
 from ioe_router.core.inputs import Reconfigure, Shutdown
 from ioe_router.core.operation_events import Reconfigured
+from ioe_router.core.reconfiguration import refuse
 from ioe_router.core.session_fsm import SessionState
 from ioe_router.model.discovery import Close, Role
 from ioe_router.model.errors import ErrorCode, UsageError
@@ -224,7 +225,7 @@ def test_what_is_fixed_for_the_life_of_a_router_is_refused_and_nothing_changes(
     sim = build(*CABLES)
     router, before = sim.router("street"), config(sim, "street")
     with pytest.raises(UsageError, match=sentence):
-        router.refuse_reconfigure(changed(before))
+        refuse(router.inspect(), changed(before))
     with pytest.raises(UsageError, match=sentence):
         router.handle(Reconfigure(config=changed(before)), sim.wire.now)
     assert config(sim, "street") is before
