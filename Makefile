@@ -122,10 +122,11 @@ fsm: $(READY) ## redraw docs/fsm from the transition tables
 	@$(PY) tools/render_fsm.py
 
 lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
-	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --extra discovery --extra lg --group dev -o requirements.txt
+	@$(UV_LOCK) pyproject.toml --extra node --extra mqtt --extra sim --extra discovery --extra lg --extra otel --group dev -o requirements.txt
 	@$(UV_LOCK) --group pyproject.toml:tools -o requirements-tools.txt
 	@$(UV_LOCK) --group pyproject.toml:fuzz -o requirements-fuzz.txt
 	@$(UV_LOCK) --group pyproject.toml:dist -o requirements-dist.txt
+	@$(UV_LOCK) --group pyproject.toml:docs -o requirements-docs.txt
 
 dist: $(READY) ## make a release in dist/: built twice, installed, bill of materials, audit (DIST_ARGS="--audit later")
 	@$(PY) tools/dist.py $(DIST_ARGS)

@@ -31,6 +31,8 @@ class _Line:
 
     waiting: deque[SessionUp | FrameReceived | SessionDown] = field(default_factory=deque)
     size: int = 0  # bytes of the frames
+    kept_since_ns: int | None = None  # what is first waits for a budget
+    delay_ns: int = 0  # how long that has lasted before, in all
     taken: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -50,6 +52,15 @@ class _Line:
         self.size -= size
         self.taken.set()
         return batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A line at one moment."""
+
+    frames: int
+    size: int  # bytes
+    delay_ns: int = 0  # spent waiting for a budget since the start
 
 
 class Inbox:
@@ -84,6 +95,7 @@ class Inbox:
         """What is to be handled next; empty when nothing may be."""
         batch, self._commands = self._commands, []
         served = [neighbor for neighbor in self._lines if self._may_go(neighbor, now_ns)]
+        self._note_kept(served, now_ns)
         for neighbor in served:
             line = self._lines.pop(neighbor)
             batch.extend(line.turn(frames=self._ready_at_ns(neighbor) <= now_ns))
@@ -98,6 +110,26 @@ class Inbox:
         """When the first of those who have to wait need not any more; None when nobody has to."""
         waiting = [self._ready_at_ns(neighbor) for neighbor, line in self._lines.items() if line.waiting]
         return min((at_ns for at_ns in waiting if at_ns > now_ns), default=None)
+
+    def commands_waiting(self) -> int:
+        """How many commands and clock inputs are queued."""
+        return len(self._commands)
+
+    def waiting(self) -> dict[NodeId, Waiting]:
+        """The lines of the neighbours as they are."""
+        return {
+            neighbor: Waiting(frames=len(line.waiting), size=line.size, delay_ns=line.delay_ns)
+            for neighbor, line in self._lines.items()
+        }
+
+    def _note_kept(self, served: list[NodeId], now_ns: int) -> None:
+        """Time the lines whose first frame waits for a budget."""
+        for neighbor, line in self._lines.items():
+            if line.waiting and neighbor not in served:
+                line.kept_since_ns = now_ns if line.kept_since_ns is None else line.kept_since_ns
+            elif line.kept_since_ns is not None:
+                line.delay_ns += now_ns - line.kept_since_ns
+                line.kept_since_ns = None
 
     def _may_go(self, neighbor: NodeId, now_ns: int) -> bool:
         waiting = self._lines[neighbor].waiting

@@ -21,6 +21,7 @@ from ioe_router.adapters.certificates import LEAF_LIFETIME_S, Leaf
 from ioe_router.adapters.channel_options import dead_after_ms
 from ioe_router.adapters.clock import Clock
 from ioe_router.adapters.dialler import Dialler, Peer, Transport, Trouble
+from ioe_router.adapters.inbox import Waiting
 from ioe_router.adapters.journal import Journal, MemoryJournal
 from ioe_router.adapters.keystore import Operational
 from ioe_router.adapters.peer_server import PeerServer
@@ -65,6 +66,15 @@ class Activity:
     received: dict[NodeId, int]
     idle: bool  # nothing queued, being handled or waiting to be written
     next_deadline_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """What waits at this moment, per neighbour."""
+
+    commands: int
+    received: dict[NodeId, Waiting]
+    to_send: dict[NodeId, Waiting]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +241,15 @@ class Node:
     def tally(self) -> Tally:
         """What the runner has done."""
         return self._runner.tally
+
+    def queues(self) -> Queues:
+        """What waits for the router, and what waits for neighbours to read it."""
+        to_send = {}
+        for stream in self._table.live():
+            frames, size = stream.queued()
+            to_send[stream.neighbor] = Waiting(frames=frames, size=size)
+        inbox = self._runner.inbox
+        return Queues(commands=inbox.commands_waiting(), received=inbox.waiting(), to_send=to_send)
 
     def port_counts(self) -> PortCounts:
         """What the peer port has seen."""

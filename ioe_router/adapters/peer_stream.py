@@ -109,6 +109,10 @@ class PeerStream:
         """Whether gRPC has taken everything that was to be sent."""
         return not self._queue and not self._writing
 
+    def queued(self) -> tuple[int, int]:
+        """Frames and bytes that wait for the neighbour."""
+        return len(self._queue), self._queued_bytes
+
     def send(self, frame: bytes) -> None:
         """Queue a frame; a full queue drops the session. Frames after the end are lost, as on a cut wire."""
         if self._closing or self._ended is not None:

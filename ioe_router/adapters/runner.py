@@ -145,6 +145,11 @@ class Runner:
         await self._inbox.room(neighbor)
 
     @property
+    def inbox(self) -> Inbox:
+        """What waits for the router; to be read only."""
+        return self._inbox
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is being handled or could be; who has used up a budget may still be waiting."""
         return not self._busy and not self._inbox.has_work(self._clock.now().monotonic_ns)

@@ -120,6 +120,10 @@ class AdjRibIn:
         heard = self._heard.get(path.neighbor)
         return heard is not None and path.hash in heard.stale
 
+    def sizes(self) -> dict[NodeId, int]:
+        """How many paths each neighbour tells."""
+        return {neighbor: len(heard.paths) for neighbor, heard in self._heard.items()}
+
     def of(self, neighbor: NodeId) -> dict[PathHash, Path]:
         """What a neighbour tells."""
         heard = self._heard.get(neighbor)
@@ -206,6 +210,11 @@ class LocRib:
     def path(self, path_hash: PathHash) -> Path | None:
         """The usable path with this hash."""
         return self._by_hash.get(path_hash)
+
+    @property
+    def size(self) -> int:
+        """How many paths there are."""
+        return len(self._by_hash)
 
     def targets(self) -> tuple[Target, ...]:
         """Everything that can be reached."""

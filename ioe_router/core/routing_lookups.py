@@ -26,6 +26,18 @@ class Tables:
     own: OwnAdverts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSizes:
+    """How many routes and offers are in which stage."""
+
+    received: dict[NodeId, int]
+    usable: int
+    targets: int
+    advertised: dict[NodeId, int]
+    offers: int
+    offers_advertised: int
+
+
 class RoutingLookups:
     """Paths, offers and link states as they stand."""
 
@@ -79,3 +91,15 @@ class RoutingLookups:
     def link_states_known(self) -> int:
         """How many link states are held."""
         return self._link_states.known
+
+    def sizes(self) -> TableSizes:
+        """How much each table holds, counted without copying it."""
+        told = {neighbor: self._told.of(neighbor) for neighbor in self._told.neighbors()}
+        return TableSizes(
+            received=self._heard.sizes(),
+            usable=self._loc_rib.size,
+            targets=len(self._loc_rib.targets()),
+            advertised={neighbor: len(table.labels) for neighbor, table in told.items()},
+            offers=self._offers.size,
+            offers_advertised=sum(len(table.offers) for table in told.values()),
+        )

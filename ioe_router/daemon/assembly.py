@@ -33,6 +33,7 @@ from ioe_router.adapters.revocation_files import heeded, read_revocation
 from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.announcing import check_pairing
+from ioe_router.daemon.collector import check_telemetry
 from ioe_router.daemon.domain import aggregation_config, domain_config, refuse_misfit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.peer_files import PeerFile, read_peers
@@ -144,11 +145,14 @@ def _plan(settings: Settings, folder: Path) -> Plan:
     split_address(settings.node.listen)
     if settings.node.health is not None:
         split_address(settings.node.health)
+    if settings.node.metrics is not None:
+        split_address(settings.node.metrics)
     node, ca = load_ca(folder / settings.node.keys)
     if settings.balance.party is not None:
         parse_node(settings.balance.party)
     split_address(settings.pairing.listen)
     check_pairing(settings.pairing)
+    check_telemetry(settings.telemetry)
     peers = read_peers(folder / settings.pairing.peers)
     neighbors = (
         *(_neighbor(section, folder) for section in settings.neighbor),

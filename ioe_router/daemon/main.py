@@ -39,6 +39,7 @@ from ioe_router.daemon.key_keeper import KeyKeeper, Secret
 from ioe_router.daemon.peer_watch import PeerWatch
 from ioe_router.daemon.reporting import Log
 from ioe_router.daemon.store import open_store
+from ioe_router.daemon.telemetry import Telemetry
 from ioe_router.daemon.transport_log import TransportLog
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.clock import Now
@@ -89,6 +90,7 @@ class _Daemon:
         self._store = store
         self._log = Log(plan.settings.node.log_level)
         self._control = Control(plan, config, self._log)
+        self._telemetry = Telemetry(plan, store, self._log)
         self._agent = plan.agent()
         self._transport = Transport(keepalive_ms=plan.settings.node.keepalive_ms, patience=Patience())
         self._ended: asyncio.Future[None] | None = None
@@ -130,11 +132,12 @@ class _Daemon:
             )
         router = self._router = self._make_router(router_config(plan, now), operational, now)
         self._take_up(router, now)
+        self._telemetry.attach(router)
         self._keeper = KeyKeeper(plan, router, operational, self._log, secret, self._external)
         host = Host(
             on_event=self._on_event,
             on_trouble=self._on_trouble,
-            journal=self._store,
+            journal=self._telemetry.journal,
             transport=self._transport,
         )
         node = Node(
@@ -211,8 +214,10 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, None)
+        metrics_port = self._telemetry.start(node)
         health_port = await health.start() if health is not None else None
-        self._log.say("Started", node=node_text(node.node), port=port, health_port=health_port)
+        ports = {"port": port, "health_port": health_port, "metrics_port": metrics_port}
+        self._log.say("Started", node=node_text(node.node), **ports)
 
     async def _stop(self, node: Node, health: Health | None) -> None:
         self._log.say("Stopping")
@@ -225,6 +230,7 @@ class _Daemon:
         await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
         if health is not None:
             await health.stop()
+        await self._telemetry.stop()
         sys.stderr.flush()
 
     def _beside(self, work: Coroutine[None, None, None]) -> None:
@@ -244,6 +250,7 @@ class _Daemon:
     def _on_event(self, event: Event, now: Now) -> Iterable[Input]:
         self._log.event(event)
         self._control.witness.hear(event, now)
+        self._telemetry.event(event, now)
         if self._keeper is not None:
             self._keeper.on_event(event)
         if isinstance(event, KeysRevoked) and event.own:
@@ -253,6 +260,7 @@ class _Daemon:
     def _on_trouble(self, trouble: Trouble) -> None:
         self._log.trouble(trouble)
         self._control.witness.trouble(trouble)
+        self._telemetry.trouble(trouble)
         if lasting_duplicate(trouble, self._transport):
             self._end(
                 StartRefused(

@@ -1,7 +1,10 @@
 """The daemon's log: one JSON line per event, on stderr, with ids in their text form.
 
 A refusal that an operator can do something about is logged as an error with
-the remedy; everything else is logged as what it is.
+the remedy; everything else is logged as what it is.  The names of the lines
+are stable and listed in `log_events.py`; the level may be changed while the
+node runs.  No line carries a key, a passphrase or a pairing code: what is
+logged are events of the router, which has none of them, and sentences.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import dataclasses
 import enum
 import logging
 import sys
+from collections import Counter
 from typing import Final
 
 import structlog
@@ -38,11 +42,12 @@ _NODE_FIELDS: Final = frozenset(
     {"neighbor", "peer", "origin", "failing_node", "node", "initiator", "toward_initiator", "toward_origin"}
 )
 _CHATTER: Final = (OfferLearned, OfferLost, HoldAnswered, ReservationMoved, TradeProgress)
+_WARNINGS: Final = (NeighborDown, PeerFault, Equivocation, CommandRefused)
 _OLD_STORE: Final = (
     "promises of this node are missing from its store:"
     " stop it, put the newest copy of the store back and start again"
 )
-_REMEDIES: Final = {
+REMEDIES: Final = {
     ErrorCode.CLOCK_UNSYNCED: "the two clocks differ by more than a minute; synchronise both machines",
     ErrorCode.PARAMETER_MISMATCH: "the [network] tables differ; agree on one",
     ErrorCode.NETWORK_MISMATCH: "the network_id differs; correct it",
@@ -62,8 +67,11 @@ class Log:
     """Writes the lines. Configure once, before gRPC starts; the level may change."""
 
     def __init__(self, level: str) -> None:
+        """`level` is one of LEVELS."""
+        self.lines: Counter[str] = Counter()  # written so far, by level
         self._troubles: dict[NodeId, tuple[ErrorCode, str]] = {}
-        self.level = level
+        self._level = level
+        self._log = self._logger(level)
 
     @property
     def level(self) -> str:
@@ -72,21 +80,33 @@ class Log:
 
     @level.setter
     def level(self, level: str) -> None:
-        """ValueError names the levels that there are."""
+        """Write lines of this level and above from now on. ValueError names the levels that there are."""
         if level not in LEVELS:
             raise ValueError(f"{level!r} is no log level; one of {', '.join(LEVELS)}")
-        self._level = level
-        numeric = logging.getLevelNamesMapping()[level.upper()]
-        self._log = structlog.wrap_logger(
+        before, self._level = self._level, level
+        self._log = self._logger("debug")
+        self._log.info("LogLevelChanged", before=before, now=level)  # whoever reads on is told at every level
+        self._log = self._logger(level)
+
+    def _logger(self, level: str) -> structlog.typing.FilteringBoundLogger:
+        wrapped: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[
                 structlog.processors.add_log_level,
+                self._count,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.JSONRenderer(),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(numeric),
+            wrapper_class=structlog.make_filtering_bound_logger(_numeric(level)),
             cache_logger_on_first_use=True,
         )
+        return wrapped
+
+    def _count(
+        self, _logger: object, _method: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        self.lines[line["level"]] += 1
+        return line
 
     def say(self, what: str, **fields: object) -> None:
         """A line about the daemon itself."""
@@ -98,18 +118,14 @@ class Log:
 
     def event(self, event: Event) -> None:
         """A line about an event of the router."""
-        name, fields = type(event).__name__, fields_of(event)
-        remedy = _REMEDIES.get(event.code) if isinstance(event, NeighborDown | PeerFault) else None
+        remedy = REMEDIES.get(event.code) if isinstance(event, NeighborDown | PeerFault) else None
         if isinstance(event, StoreOutdated):
             remedy = _OLD_STORE
-        if remedy is not None:
-            self._log.error(name, remedy=remedy, **fields)
-        elif isinstance(event, NeighborDown | PeerFault | Equivocation | CommandRefused):
-            self._log.warning(name, **fields)
-        elif isinstance(event, _CHATTER):
-            self._log.debug(name, **fields)
-        else:
-            self._log.info(name, **fields)
+        level = "error" if remedy is not None else level_of(type(event))
+        if LEVELS.index(level) < LEVELS.index(self.level):
+            return
+        fields = fields_of(event) if remedy is None else {"remedy": remedy, **fields_of(event)}
+        self._log.log(_numeric(level), type(event).__name__, **fields)
 
     def trouble(self, trouble: Trouble) -> None:
         """A line about a dial that failed, once per cause."""
@@ -118,6 +134,17 @@ class Log:
             self._troubles[trouble.neighbor] = cause
             neighbor = node_text(trouble.neighbor)
             self._log.warning("DialFailed", neighbor=neighbor, code=trouble.code.name, cause=trouble.sentence)
+
+
+def level_of(kind: type) -> str:
+    """The level at which an event of the router is logged, unless it has a remedy: then as an error."""
+    if issubclass(kind, _WARNINGS):
+        return "warning"
+    return "debug" if issubclass(kind, _CHATTER) else "info"
+
+
+def _numeric(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
 
 
 def fields_of(value: object) -> dict[str, object]:

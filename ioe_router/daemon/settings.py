@@ -47,6 +47,7 @@ class NodeSection(Section, frozen=True, kw_only=True):
     store: str
     listen: str
     health: str | None = None
+    metrics: str | None = None
     passphrase: Annotated[str, msgspec.Meta(pattern=r"^(file:.+|fd:[0-9]+|credential:[^/]+)$")] | None = None
     signer: tuple[str, ...] = ()
     operational_lifetime_s: _Lifetime = 7 * 86_400
@@ -122,6 +123,13 @@ class ControlSection(Section, frozen=True, kw_only=True):
     viewers: tuple[str, ...] = ()
 
 
+class TelemetrySection(Section, frozen=True, kw_only=True):
+    """[telemetry]: traces of reservations across hops."""
+
+    traces: str | None = None
+    traces_share_ppm: _Ppm = 1_000_000
+
+
 class DomainSection(Section, frozen=True, kw_only=True):
     """[domain]: the trust domain that the node belongs to."""
 
@@ -182,6 +190,7 @@ class Settings(Section, frozen=True, kw_only=True):
     neighbor: tuple[NeighborSection, ...] = ()
     pairing: PairingSection = PairingSection()
     control: ControlSection = ControlSection()
+    telemetry: TelemetrySection = TelemetrySection()
     agent: AgentSection = AgentSection()
     timers: Timers = Timers()
     limits: Limits = Limits()
