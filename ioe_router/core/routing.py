@@ -65,7 +65,7 @@ class Routing(RoutingLookups):
         self._advertisement = Advertisement(
             config, sealer, entropy, evidence, prerequisites, known, self.policy
         )
-        tables = Tables(AdjRibIn(config), known[0], self._told, *known[1:])
+        tables = Tables(AdjRibIn(config), known[0], self._advertisement.told, *known[1:])
         super().__init__(config.node, tables, LinkStates(config, sealer, evidence, prerequisites))
         self._sealer = sealer
         self._retain_ms = config.timers.retain_s * MS_PER_S
