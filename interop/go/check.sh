@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the second opinion: format, vet, generated tables, Go tests, and its answers to all vectors.
+# Checks the second opinion: format, vet, generated tables, Go tests, its answers to all vectors, and real
+# sessions with the reference router (they need the repository's Python environment).
 #
 #     sh interop/go/check.sh [PYTHON]
 #
@@ -17,4 +18,5 @@ go run ./cmd/spec-tables ../../SPEC.md | cmp -s - codec/fields.tsv || {
 go vet ./...
 go test ./...
 go build -o bin/ ./cmd/...
-cd .. && PYTHONPATH=.. "$python" -m ioe_conformance.vector_check -- go/bin/ioe-vectors
+(cd .. && PYTHONPATH=.. "$python" -m ioe_conformance.vector_check -- go/bin/ioe-vectors)
+cd ../.. && "$python" -m pytest -q tests/e2e/test_second_opinion.py
