@@ -68,7 +68,7 @@ def render(group: str, about: str, vectors: Sequence[Vector]) -> bytes:
 
 
 def share(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Take long inputs that several vectors have out of them, leaving `{"shared": name}`; returns them by name."""
+    """Take long inputs that several vectors have out of them, as `{"shared": name}`; returns them by name."""
     found: dict[str, str] = {}
     texts = [json.dumps(value, sort_keys=True) for row in rows for value in row["inputs"].values()]
     often = {
