@@ -20,21 +20,28 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import vector_bounds  # noqa: E402
 import vector_cuts  # noqa: E402
 import vector_domains  # noqa: E402
 import vector_ed25519  # noqa: E402
 import vector_frames  # noqa: E402
 import vector_freshness  # noqa: E402
 import vector_fsm  # noqa: E402
+import vector_hello  # noqa: E402
 import vector_loss  # noqa: E402
+import vector_market  # noqa: E402
 import vector_objects  # noqa: E402
 import vector_pairing  # noqa: E402
 import vector_receive_grid  # noqa: E402
 import vector_receive_routing  # noqa: E402
 import vector_receive_settlement  # noqa: E402
 import vector_receive_trust  # noqa: E402
+import vector_select  # noqa: E402
 import vector_session  # noqa: E402
+import vector_structure  # noqa: E402
+import vector_tables  # noqa: E402
 import vector_wire  # noqa: E402
+import vector_zone  # noqa: E402
 from spec_blocks import report, update_file, update_parts  # noqa: E402
 from vector_file import Vector, render  # noqa: E402
 from vector_ledger import updated  # noqa: E402
@@ -76,9 +83,25 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
         "keys, attestations, revocations and what belongs to a session, told to a router",
         vector_receive_trust.vectors,
     ),
+    "hello": ("parameters and their digest, HELLOs, proofs, features", vector_hello.vectors),
+    "timers": (
+        "the timetable of a slot on both sides of each edge, and budgets",
+        lambda: [*vector_market.gates(), *vector_tables.budgets()],
+    ),
+    "price": ("the price of a packet at its origin", vector_market.prices),
+    "capacity": ("how much may flow, and a keeper's ledger step by step", vector_market.capacity),
+    "route": ("rank, export, choice of paths, link state in steps", vector_select.vectors),
+    "zone": ("operating envelopes of a zone", vector_zone.vectors),
+    "errors": ("registered codes and object types", vector_tables.errors),
+    "transcript": ("whole sessions, frame by frame", vector_tables.transcripts),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
     "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),
+    "malformed-structure": (
+        "every message cut, with fields that it does not have, or twice",
+        vector_structure.vectors,
+    ),
+    "malformed-bounds": ("every field of every message beyond its bounds", vector_bounds.vectors),
     "session-fsm": ("state and event of a neighbour session: next state or code", vector_session.machine),
     "session-id": ("the id of a session from both HELLOs", vector_session.session_ids),
     "retained": ("digests of what is retained, and what they allow to keep", vector_session.retained),

@@ -43,13 +43,19 @@ PARAMETERS: Final = NetworkParameters(
 )
 
 
-def config_of(parameters: NetworkParameters, timers: Timers) -> RouterConfig:
-    """A node with one neighbour, the one that everything in a vector comes from."""
+def config_of(
+    parameters: NetworkParameters,
+    timers: Timers,
+    *,
+    node: NodeId | None = None,
+    neighbors: tuple[NeighborConfig, ...] = (),
+) -> RouterConfig:
+    """A node, by default with one neighbour, the one that everything in a vector comes from."""
     empty = Envelope(type=ObjectType.LINK_ATTESTATION, signed=b"", signatures=())
     return RouterConfig(
-        node=node_id_of(READER.public_key),
+        node=node or node_id_of(READER.public_key),
         parameters=parameters,
-        neighbors=(NeighborConfig(node=NEIGHBOR, attestation=empty),),
+        neighbors=neighbors or (NeighborConfig(node=NEIGHBOR, attestation=empty),),
         balance_party=None,
         connection_import_w=10_000,
         connection_export_w=10_000,

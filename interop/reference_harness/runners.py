@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference_harness import arithmetic, machines, objects, pairing
+from reference_harness import arithmetic, machines, market, objects, pairing, selection, talks
 
 Json = dict[str, Any]
 RUNNERS: Mapping[str, Callable[[Json], Json]] = {
@@ -18,6 +18,9 @@ RUNNERS: Mapping[str, Callable[[Json], Json]] = {
     **machines.RUNNERS,
     **arithmetic.RUNNERS,
     **pairing.RUNNERS,
+    **talks.RUNNERS,
+    **market.RUNNERS,
+    **selection.RUNNERS,
 }
 
 

@@ -91,6 +91,12 @@ def test_negatives_outnumber_positives(group: str) -> None:
     assert verdicts.count("invalid") >= 1.5 * verdicts.count("valid") > 0
 
 
+def test_negatives_outnumber_positives_over_all() -> None:
+    """Of all vectors together at least three are refused for every two that are taken."""
+    manifest = json.loads((FOLDER / gen_vectors.MANIFEST).read_text())
+    assert manifest["invalid"] >= 1.5 * manifest["valid"] > 0
+
+
 def test_small_order_constants_are_those_of_the_curve() -> None:
     """The refused y coordinates are exactly those of the eight points of small order."""
     point = ed25519_curve.torsion()
