@@ -100,7 +100,7 @@ def call(folder: Path, command: Sequence[str | Path]) -> str:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=170,
         env=environment(),
     )
     if done.returncode != 0:

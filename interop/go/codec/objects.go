@@ -78,6 +78,9 @@ func MessageOf(kind wire.ObjectType) string { return objects[kind].message }
 // Early says whether a type may stand in a frame without session.
 func Early(kind wire.ObjectType) bool { return objects[kind].early }
 
+// InSession says whether a type may stand in a frame of an established session.
+func InSession(kind wire.ObjectType) bool { return objects[kind].inSession }
+
 // NeedsFrame says whether a type has no signature but that of its frame.
 func NeedsFrame(kind wire.ObjectType) bool {
 	entry, registered := objects[kind]

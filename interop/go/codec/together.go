@@ -11,17 +11,13 @@ import (
 	"ioe.example/interop/wire"
 )
 
-// Longest validities that no configuration changes, seconds (IOE-IDN-080, IOE-GRD-020, IOE-IDN-300).
+// Longest validities that no configuration changes, seconds (IOE-IDN-080, IOE-IDN-300).
 const (
 	longestKeyS   = 7_776_000
-	longestLimitS = 172_800
 	longestTrustS = 34_560_000
 )
 
 const mostSlots = 192
-
-// voidsIdentity is the number that revokes an identity (4.11).
-const voidsIdentity = 1<<63 - 1
 
 func judgeTogether(message proto.Message) error {
 	switch m := message.(type) {
@@ -44,8 +40,8 @@ func judgeTogether(message proto.Message) error {
 		return registeredCode(m.Code, false)
 	case *wire.PathWithdrawal:
 		return registeredCode(m.Code, true)
-	case *wire.ConnectionLimit: // IOE-GRD-020
-		return validity(m.IssuedUtcS, m.ExpiresUtcS, longestLimitS)
+	case *wire.ConnectionLimit: // its longest validity binds the sender alone, question 24
+		return validity(m.IssuedUtcS, m.ExpiresUtcS, 0)
 	case *wire.SweepUp: // IOE-GRD-210
 		return judgeSweepUp(m)
 	case *wire.TrustList: // IOE-IDN-300

@@ -180,7 +180,7 @@ func (s *Session) take(envelope *wire.SignedEnvelope) (*codec.Opened, error) {
 
 func (s *Session) takePath(advert *wire.PathAdvert) error {
 	reader := routes.Reader{NetworkID: s.Own.NetworkID, Me: s.Own.Node, Neighbor: s.Neighbor.Node,
-		Keys: s.Keys, Links: s.Heard.Links, NowUtc: s.Clock.Seconds()}
+		Keys: s.Keys, Links: s.Heard.Links, NowUtc: s.Clock.Seconds(), Role: s.Role}
 	path, err := reader.CheckPath(advert)
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@ const toleranceS = 60
 // Version orders the statements of one offer.
 type Version struct{ Epoch, Seq uint64 }
 
-func (v Version) above(other Version) bool {
+// Above says whether a version replaces another.
+func (v Version) Above(other Version) bool {
 	return v.Epoch > other.Epoch || v.Epoch == other.Epoch && v.Seq > other.Seq
 }
 
@@ -45,7 +46,7 @@ func NewOrigin(slotS, offerLifetimeMaxS uint64) *Origin {
 func (o *Origin) Take(message proto.Message, objectID []byte, nowUtc uint64) (taken bool, err error) {
 	switch m := message.(type) {
 	case *wire.Offer:
-		if err := o.judgeOffer(m, nowUtc); err != nil {
+		if err := o.JudgeOffer(m, nowUtc); err != nil {
 			return false, err
 		}
 		return o.replace(m.OfferNo, Version{m.Epoch, m.Seq}, objectID, m.IssuedUtcS, nowUtc)
@@ -58,7 +59,8 @@ func (o *Origin) Take(message proto.Message, objectID []byte, nowUtc uint64) (ta
 	return false, codec.Refuse(codec.Unexpected, "neither an offer nor its withdrawal")
 }
 
-func (o *Origin) judgeOffer(offer *wire.Offer, nowUtc uint64) error {
+// JudgeOffer holds what an offer says of time against the clock.
+func (o *Origin) JudgeOffer(offer *wire.Offer, nowUtc uint64) error {
 	switch {
 	case offer.FirstSlotUtcS%o.SlotS != 0: // IOE-CNV-090
 		return codec.Refuse(codec.OutOfBounds, "slot %d is not aligned", offer.FirstSlotUtcS)
@@ -83,7 +85,7 @@ func (o *Origin) replace(number uint32, version Version, objectID []byte, issued
 	if version.Epoch <= o.equivocatedEpoch { // IOE-ADV-080
 		return false, codec.Refuse(codec.Equivocation, "the origin has signed two contents in epoch %d", o.equivocatedEpoch)
 	}
-	if known && !version.above(held.version) { // IOE-ADV-070
+	if known && !version.Above(held.version) { // IOE-ADV-070
 		return false, nil
 	}
 	o.offers[number] = remembered{version, objectID, issuedUtc + o.OfferLifetimeMax}

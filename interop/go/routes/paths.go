@@ -1,6 +1,6 @@
 package routes
 
-// check_path (SPEC 7.5) at a node without domains whose neighbour is a SIBLING.
+// check_path (SPEC 7.5) at a node without domains.
 
 import (
 	"bytes"
@@ -12,12 +12,6 @@ import (
 )
 
 const mostLinks = 32
-
-// Link is an attestation that is held, and its object id.
-type Link struct {
-	ObjectID    []byte
-	Attestation *wire.LinkAttestation
-}
 
 // Path is a path that was taken.
 type Path struct {
@@ -37,33 +31,29 @@ type Reader struct {
 	Keys      codec.Keyring
 	Links     map[string]*wire.LinkAttestation // by object id in hexadecimal
 	NowUtc    uint64
+	Role      wire.Role // what the neighbour is to this node
 }
 
 // CheckPath takes a path or refuses it with the code of the first step that fails.
 func (r *Reader) CheckPath(advert *wire.PathAdvert) (*Path, error) {
 	var entries []*wire.PathEntry
 	var signed [][]byte
-	for _, envelope := range advert.Entries {
+	var hashes [][]byte
+	for i, envelope := range advert.Entries {
 		if envelope.Type != wire.ObjectType_OBJECT_TYPE_PATH_ENTRY {
-			return nil, codec.Refuse(codec.OutOfBounds, "a %s in a path", envelope.Type) // guessed, question 12
+			return nil, codec.Refuse(codec.OutOfBounds, "a %s in a path", envelope.Type)
 		}
 		opened, err := codec.Open(r.NetworkID, r.NowUtc, r.Keys, envelope)
 		if err != nil {
 			return nil, err
 		}
 		entries, signed = append(entries, opened.Message.(*wire.PathEntry)), append(signed, envelope.Signed)
-	}
-	first, last := entries[0], entries[len(entries)-1]
-	hashes := names.Path(r.NetworkID, first.Origin, uint8(first.Direction), signed)
-	for i, entry := range entries {
-		if err := r.checkEntry(entries, i, hashes[i]); err != nil {
+		hashes = names.Path(r.NetworkID, entries[0].Origin, uint8(entries[0].Direction), signed)
+		if err := r.checkEntry(entries, i, hashes[i], r.Keys[[32]byte(envelope.Signatures[0].Key)]); err != nil {
 			return nil, err
 		}
-		held := r.Keys[[32]byte(advert.Entries[i].Signatures[0].Key)]
-		if entry.NotAfterUtcS > held.ExpiresUtc {
-			return nil, codec.Refuse(codec.OutOfBounds, "entry %d outlives its key", i)
-		}
 	}
+	first, last := entries[0], entries[len(entries)-1]
 	path := &Path{first.Origin, first.Direction, hashes[len(entries)], hashes[len(entries)-1], entries, last.NotAfterUtcS}
 	for _, entry := range entries {
 		path.NotAfter = min(path.NotAfter, entry.NotAfterUtcS)
@@ -76,11 +66,31 @@ func (r *Reader) CheckPath(advert *wire.PathAdvert) (*Path, error) {
 	case path.NotAfter <= r.NowUtc:
 		return nil, codec.Refuse(codec.Expired, "it ended at %d", path.NotAfter)
 	}
-	return path, nil
+	return path, r.checkRole(path)
 }
 
-// checkEntry holds steps 4 to 9 for one entry, except the end of its key.
-func (r *Reader) checkEntry(entries []*wire.PathEntry, i int, previous []byte) error {
+// checkRole is step 12 as far as roles go.
+func (r *Reader) checkRole(path *Path) error {
+	marked, before := 0, 0
+	for i, entry := range path.Entries {
+		if entry.OnlyToCustomers {
+			marked++
+			if i < len(path.Entries)-1 {
+				before++
+			}
+		}
+	}
+	switch {
+	case r.Role == wire.Role_ROLE_CUSTOMER && marked > 0,
+		r.Role == wire.Role_ROLE_PEER && before > 0,
+		(r.Role == wire.Role_ROLE_PEER || r.Role == wire.Role_ROLE_PROVIDER) && marked == 0:
+		return codec.Refuse("POLICY", "its marks do not go with a neighbour that is %s", r.Role)
+	}
+	return nil
+}
+
+// checkEntry holds steps 4 to 9 for the last entry so far.
+func (r *Reader) checkEntry(entries []*wire.PathEntry, i int, previous []byte, signer codec.Certified) error {
 	entry, first := entries[i], entries[0]
 	follows := bytes.Equal(entry.Node, entry.Origin)
 	if i > 0 {
@@ -102,8 +112,8 @@ func (r *Reader) checkEntry(entries []*wire.PathEntry, i int, previous []byte) e
 	if entry.FeeMicroPerKwh > attestedFee(link, entry) {
 		return codec.Refuse("FEE_ABOVE_ATTESTED", "entry %d", i)
 	}
-	if entry.NotAfterUtcS > link.ExpiresUtcS {
-		return codec.Refuse(codec.OutOfBounds, "entry %d outlives its link", i)
+	if entry.NotAfterUtcS > link.ExpiresUtcS || entry.NotAfterUtcS > signer.ExpiresUtc {
+		return codec.Refuse(codec.OutOfBounds, "entry %d outlives its link or its key", i)
 	}
 	if bytes.Equal(entry.Node, r.Me) {
 		return codec.Refuse("LOOP", "this node is on the path")

@@ -98,6 +98,7 @@ var operations = map[string]operation{
 	"path-hash":              asking(pathHash),
 	"frame":                  asking(frame),
 	"malformed":              asking(malformed),
+	"receive":                asking(receive),
 	"session-fsm":            asking(sessionFSM),
 	"session-id":             asking(sessionID),
 	"retained.digests":       asking(retainedDigests),
