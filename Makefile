@@ -16,6 +16,9 @@ FUZZ_ARGS      ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
 PROTO_AGAINST  ?= auto
 
+# What a container image may have beside [node], see deploy/Containerfile.
+IMAGE_EXTRAS   := lg mqtt otel
+
 PY       := .venv/bin/python
 TOOLS_PY := .tools-venv/bin/python
 READY    := .venv/.ready
@@ -127,6 +130,10 @@ lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
 	@$(UV_LOCK) --group pyproject.toml:fuzz -o requirements-fuzz.txt
 	@$(UV_LOCK) --group pyproject.toml:dist -o requirements-dist.txt
 	@$(UV_LOCK) --group pyproject.toml:docs -o requirements-docs.txt
+	@for extra in node $(IMAGE_EXTRAS); do \
+	    $(UV_LOCK) pyproject.toml --extra $$extra -c requirements.txt -o deploy/requirements/$$extra.txt || exit 1; \
+	done
+	@$(UV_LOCK) --group pyproject.toml:build -c requirements.txt -o deploy/requirements/build.txt
 
 dist: $(READY) ## make a release in dist/: built twice, installed, bill of materials, audit (DIST_ARGS="--audit later")
 	@$(PY) tools/dist.py $(DIST_ARGS)

@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The hook makes /usr merged from the beginning; the package that would do so afterwards brings all of Perl (45 MB).
 mmdebstrap --quiet --variant=essential --hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr \
-    --include=python3,python3-venv,netbase,tzdata \
+    --include=python3,python3-venv,libstdc++6,netbase,tzdata \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \

@@ -1,6 +1,6 @@
 """Makes the community of five in a folder: keys, a trust domain, attested links, one folder for each node.
 
-    python make.py FOLDER --passphrases DIRECTORY [--owner UID:GID]
+    python make.py FOLDER --passphrases 'secrets/passphrase-{}' [--address '{}:7443'] [--owner UID:GID]
 
 Every step is a command of `ioe` that an operator would type; each one is printed
 before it is run, so that the output is also a list of how such a community is
@@ -14,8 +14,9 @@ really, each operator makes the keys of one node, and only public files travel.
     FOLDER/NAME/               one node: node.toml, keys/, neighbors/, domain/, a store when it runs
     FOLDER/operators/          root key of the domain; no node needs it
 
-A file DIRECTORY/NAME holds the passphrase of NAME's identity key, DIRECTORY/operators
-that of the root key.  A folder in which a community has been made is left as it is.
+{} stands for the name of a node: its passphrase is in that file (that of the root key under
+the name operators), and its neighbours dial that address.  A folder in which a community
+has been made is left as it is.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ from ioe_router.model.errors import IoeError
 
 HERE: Final = Path(__file__).resolve().parent
 NETWORK: Final = "community"
-PEER_PORT: Final = 7443
 PARTY: Final = "utility"  # settles the deviations of all others, and holds the voltage
 DONE: Final = "operators/made"  # written last; with it there is nothing left to do
 
@@ -46,6 +46,7 @@ def main() -> int:
     """Make it, or say in one sentence why not."""
     arguments = _arguments()
     folder: Path = arguments.folder.resolve()
+    passphrases = None if arguments.unencrypted else str(Path(arguments.passphrases).absolute())
     if (folder / DONE).exists():
         sys.stdout.write(f"a community has been made in {folder} already; nothing is changed\n")
         return 0
@@ -58,7 +59,7 @@ def main() -> int:
             )
             return 1
         with contextlib.chdir(folder):
-            make(arguments.passphrases.resolve() if arguments.passphrases else None)
+            make(passphrases, arguments.address)
             if arguments.owner:
                 _give_to(folder, arguments.owner)
             Path(DONE).write_text("The community in this folder is complete.\n")
@@ -71,12 +72,13 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Make the community of five in FOLDER.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--passphrases", type=Path, help="directory with a private file for each name")
+    parser.add_argument("--passphrases", metavar="PATTERN", help="private file of each name, {} for the name")
     parser.add_argument("--unencrypted", action="store_true", help="instead: keys without passphrases")
+    parser.add_argument("--address", default="{}:7443", metavar="PATTERN", help="where a node is dialled")
     parser.add_argument("--owner", type=_owner, help="UID:GID that the files are to belong to")
     arguments = parser.parse_args()
     if (arguments.passphrases is None) != arguments.unencrypted:
-        parser.error("say either --passphrases DIRECTORY or --unencrypted")
+        parser.error("say either --passphrases PATTERN or --unencrypted")
     return arguments
 
 
@@ -105,7 +107,7 @@ def _ends(path: Path) -> tuple[str, str]:
     return keeper, other
 
 
-def make(passphrases: Path | None) -> None:
+def make(passphrases: str | None, address: str) -> None:
     """Everything, in the current folder. IoeError or OSError at the first command that fails."""
     for name in names():
         Path(name).mkdir(exist_ok=True)
@@ -116,11 +118,12 @@ def make(passphrases: Path | None) -> None:
     for keeper, other, terms in links():
         _attest(keeper, other, terms, passphrases)
     for name in names():
-        Path(name, "node.toml").write_text(_configuration(name, party), encoding="utf-8")
+        Path(name, "run").mkdir(exist_ok=True)  # sockets for programs beside the node
+        Path(name, "node.toml").write_text(_configuration(name, party, address), encoding="utf-8")
         _run("config", "check", f"{name}/node.toml")
 
 
-def _found_domain(passphrases: Path | None, party: str) -> None:
+def _found_domain(passphrases: str | None, party: str) -> None:
     """One operator's domain; every node is a member, the utility may hold a zone's voltage."""
     Path("operators").mkdir(exist_ok=True)
     secret, trust = _secret(passphrases, "operators"), "operators/community.trust"
@@ -135,7 +138,7 @@ def _found_domain(passphrases: Path | None, party: str) -> None:
         shutil.copy(trust, f"{name}/domain/community.trust")
 
 
-def _attest(keeper: str, other: str, terms: Path, passphrases: Path | None) -> None:
+def _attest(keeper: str, other: str, terms: Path, passphrases: str | None) -> None:
     """Both ends sign the terms; each gets the attestation and the other's node.pub."""
     for name in (keeper, other):
         Path(name, "neighbors").mkdir(exist_ok=True)
@@ -150,12 +153,12 @@ def _attest(keeper: str, other: str, terms: Path, passphrases: Path | None) -> N
     shutil.copy(f"{mine}.attestation", f"{theirs}.attestation")
 
 
-def _configuration(name: str, party: str) -> str:
+def _configuration(name: str, party: str, address: str) -> str:
     """node.toml: what is particular, what all agree on, the domain, the neighbours."""
     own = (HERE / "nodes" / f"{name}.toml").read_text(encoding="utf-8").replace(f"@{PARTY}@", party)
     network = (HERE / "network.toml").read_text(encoding="utf-8")
     domain = '[domain]\ntrust = "domain/community.trust"\nmember = "domain/me.member"\n'
-    return "\n".join((own, network, domain, *map(_neighbor, _neighbors(name))))
+    return "\n".join((own, network, domain, *(_neighbor(one, address) for one in _neighbors(name))))
 
 
 def _neighbors(name: str) -> Iterator[str]:
@@ -164,15 +167,15 @@ def _neighbors(name: str) -> Iterator[str]:
             yield other if name == keeper else keeper
 
 
-def _neighbor(name: str) -> str:
+def _neighbor(name: str, address: str) -> str:
     return (
         f'[[neighbor]]\nnode_pub = "neighbors/{name}.node.pub"\n'
-        f'attestation = "neighbors/{name}.attestation"\naddress = "{name}:{PEER_PORT}"\n'
+        f'attestation = "neighbors/{name}.attestation"\naddress = "{address.replace("{}", name)}"\n'
     )
 
 
-def _secret(passphrases: Path | None, name: str) -> tuple[str, ...]:
-    return () if passphrases is None else ("--passphrase-file", str(passphrases / name))
+def _secret(passphrases: str | None, name: str) -> tuple[str, ...]:
+    return () if passphrases is None else ("--passphrase-file", passphrases.replace("{}", name))
 
 
 def _node_id(name: str) -> str:

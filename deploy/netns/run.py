@@ -1,7 +1,7 @@
 """Runs the community in FOLDER as daemons on hosts of their own, until Ctrl-C.
 
-    sudo python deploy/community/make.py FOLDER --passphrases DIRECTORY
-    sudo python deploy/netns/run.py FOLDER --passphrases DIRECTORY
+    sudo python deploy/community/make.py FOLDER --passphrases 'secrets/passphrase-{}'
+    sudo python deploy/netns/run.py FOLDER --passphrases 'secrets/passphrase-{}'
 
 Each line of a daemon's log comes with the name of its node.  While it runs,
 `sudo ip netns exec ioe-home-east sh` is a shell on one of the hosts, and
@@ -35,7 +35,7 @@ def main() -> int:
     """Run them; 1 with one sentence when that is not possible here."""
     parser = argparse.ArgumentParser(description="Run the community in FOLDER on hosts of their own.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--passphrases", type=Path, required=True, help="as given to make.py")
+    parser.add_argument("--passphrases", required=True, metavar="PATTERN", help="as given to make.py")
     arguments = parser.parse_args()
     network = Namespaces(PREFIX, names(), [(keeper, other) for keeper, other, _ in links()])
     try:
@@ -51,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def _run(folder: Path, passphrases: Path, credentials: Path, network: Namespaces) -> None:
+def _run(folder: Path, passphrases: str, credentials: Path, network: Namespaces) -> None:
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -61,7 +61,7 @@ def _run(folder: Path, passphrases: Path, credentials: Path, network: Namespaces
         signal.signal(number, end)
     running = []
     for name in names():
-        _pass_on(passphrases / name, credentials / name)
+        _pass_on(Path(passphrases.replace("{}", name)), credentials / name)
         running.append(_start(name, folder, credentials / name, network))
     while not ended.wait(1) and all(process.poll() is None for process in running):
         pass

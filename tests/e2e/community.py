@@ -36,7 +36,7 @@ def make_community(folder: Path) -> None:
         _write_secret(passphrases / name, name)
     for name in NAMES:
         _write_secret(credentials(folder, name) / "identity", name)
-    command = [sys.executable, str(_MAKE), str(folder), "--passphrases", str(passphrases)]
+    command = [sys.executable, str(_MAKE), str(folder), "--passphrases", str(passphrases / "{}")]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     quick = f"[node]\nclock_offset_ms = {offset_to_opening_ms()}\nkeepalive_ms = 1000\n"
