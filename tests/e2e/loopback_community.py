@@ -24,7 +24,7 @@ def make_on_loopback(folder: Path) -> dict[str, Path]:
     configs = {name: folder / name / "node.toml" for name in NAMES}
     for name, config in configs.items():
         lines = config.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if not line.startswith(("passphrase =", "health ="))]
+        kept = [line for line in lines if not line.startswith(("passphrase =", "health =", "metrics ="))]
         text = "".join(kept).replace("[node]\n", head, 1)
         text = text.replace(f"0.0.0.0:{PEER_PORT}", f"127.0.0.1:{ports[name]}")
         for other, port in ports.items():
