@@ -75,7 +75,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--passphrases", metavar="PATTERN", help="private file of each name, {} for the name")
     parser.add_argument("--unencrypted", action="store_true", help="instead: keys without passphrases")
-    parser.add_argument("--address", default=f"{{}}:{PEER_PORT}", metavar="PATTERN", help="where a node is dialled")
+    parser.add_argument(
+        "--address", default=f"{{}}:{PEER_PORT}", metavar="PATTERN", help="where a node is dialled"
+    )
     parser.add_argument("--owner", type=_owner, help="UID:GID that the files are to belong to")
     arguments = parser.parse_args()
     if (arguments.passphrases is None) != arguments.unencrypted:
