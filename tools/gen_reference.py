@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that follow from the code: metrics, lines of the log, error codes.
+"""Write what follows from the code: pages of docs/reference, and the Grafana dashboard.
 
     python tools/gen_reference.py [--check]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import dashboard  # noqa: E402
 from spec_blocks import report, update_file  # noqa: E402
 
 from ioe_router.adapters.metrics.table import LABELS, METRICS  # noqa: E402
@@ -106,6 +107,8 @@ def main() -> int:
         for name, text in pages.items()
         for finding in update_file(REFERENCE / name, text, check=check)
     ]
+    file = ROOT / "deploy" / "grafana" / "dashboards" / f"{dashboard.UID}.json"
+    findings += update_file(file, dashboard.dashboard(), check=check)
     return report(findings, check=check, remedy="run tools/gen_reference.py")
 
 

@@ -342,15 +342,6 @@ class OfferTable:
         record = self._records.get(key[0], {}).get(key[1])
         return () if record is None else tuple(record.heard)
 
-    @property
-    def size(self) -> int:
-        """How many offers can be reached."""
-        return sum(
-            record.offer is not None and bool(record.heard)
-            for records in self._records.values()
-            for record in records.values()
-        )
-
     def alive(self, direction: Direction) -> tuple[Sealed[Offer], ...]:
         """All offers of a direction that are alive, in order of arrival of their origins."""
         return tuple(

@@ -100,6 +100,6 @@ class RoutingLookups:
             usable=self._loc_rib.size,
             targets=len(self._loc_rib.targets()),
             advertised={neighbor: len(table.labels) for neighbor, table in told.items()},
-            offers=self._offers.size,
+            offers=sum(len(self._offers.alive(one)) for one in (Direction.SUPPLY, Direction.DEMAND)),
             offers_advertised=sum(len(table.offers) for table in told.values()),
         )
