@@ -66,9 +66,7 @@ def main() -> int:
         share = (processor_s(hub) - used_s) / (time.monotonic() - began_s)
         memory_mib = resident_mib(hub)
     above_mib = memory_mib - floor_mib
-    print(
-        "| neighbours | seconds | floor, MiB | resident, MiB | above the floor, MiB | processor, % of a core |"
-    )
+    print("| neighbours | seconds | floor, MiB | resident, MiB | above the floor, MiB | processor, % |")
     print("|---|---|---|---|---|---|")
     print(
         f"| {options.neighbors} | {options.seconds} | {floor_mib:.1f} | {memory_mib:.1f} | {above_mib:.1f}"
@@ -79,14 +77,14 @@ def main() -> int:
 
 def floor() -> float:
     """Resident memory of a process that has imported the wheels and nothing of ours, MiB."""
-    listed = subprocess.run(
+    listed = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", _LIST],
         env=node_files.ENVIRONMENT,
         capture_output=True,
         text=True,
         check=True,
     )
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - the same
         [sys.executable, "-c", _FLOOR, *listed.stdout.split()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -46,6 +46,7 @@ def _quantile(share: float) -> str:
 
 
 _STEPS: Final = "ioe_reservation_steps_total"
+_VAIN: Final = "refuse|expire|lost|failed"
 _NEIGHBOR: Final = "{{instance}} to {{neighbor}}"
 
 ROWS: Final[dict[str, tuple[Panel, ...]]] = {
@@ -61,13 +62,18 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel(
             "Reservations committed, last hour",
-            ((f"sum(increase({_STEPS}{_on(role='initiator', step='committed')}[1h]))", "committed"),),
+            (
+                (
+                    f"sum(increase({_STEPS}{_on(role='initiator', step='committed')}[1h])) or vector(0)",
+                    "committed",
+                ),
+            ),
             width=4,
             kind="stat",
         ),
         Panel(
             "HOLDs that came to nothing, last hour",
-            ((f"sum(increase({_STEPS}{_on(role='initiator', step='refuse|expire|lost|failed')}[1h]))", ""),),
+            ((f"sum(increase({_STEPS}{_on(role='initiator', step=_VAIN)}[1h])) or vector(0)", "in vain"),),
             width=4,
             kind="stat",
         ),
@@ -94,7 +100,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "Refusals and endings by reason",
             (
                 (
-                    _by("role, step, code", _rate(_STEPS, step="refuse|expire|lost|failed")),
+                    _by("role, step, code", _rate(_STEPS, step=_VAIN)),
                     "{{role}} {{step}} {{code}}",
                 ),
             ),

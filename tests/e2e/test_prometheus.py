@@ -24,6 +24,7 @@ from tests.tidy.product import ROOT
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 # Of what these have to show nothing happens in the first minute of three honest nodes.
 NOT_YET = {
+    "Refusals and endings by reason": "nothing is refused",
     "Commands refused": "no command is overtaken",
     "Cuts and releases": "nothing is cut",
     "Own devices, as booked": "the final gate comes later",
