@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import grpc
 
 from ioe_router.adapters.node import Node
 from ioe_router.control.witness import Witness
+from ioe_router.core.events import Event
 from ioe_router.core.parts import Parts
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode
@@ -74,6 +76,7 @@ class Served:
     facts: Callable[[], Facts]
     log: LogLevel
     witness: Witness
+    describe: Callable[[Event], Mapping[str, object]]  # the fields of an event as the log has them
 
     @property
     def parts(self) -> Parts:
@@ -83,3 +86,7 @@ class Served:
     async def rest(self) -> None:
         """Return once nothing is being made durable, so that what is shown cannot be undone by a crash."""
         await self.node.at_rest()
+
+    async def pause(self, seconds: float) -> None:
+        """Let the node go on with its work."""
+        await asyncio.sleep(seconds)

@@ -91,7 +91,7 @@ class ControlServer:
 
     async def _open_socket(self, path: Path, access: pb.Access.ValueType) -> None:
         make_way(path)
-        server = self._server(ControlService(self._served, lambda _context: access))  # type: ignore[abstract]
+        server = self._server(ControlService(self._served, lambda _context: access))
         before = os.umask(_UMASK)
         try:
             server.add_insecure_port(f"unix:{path}")
@@ -106,7 +106,7 @@ class ControlServer:
 
     async def _open_tcp(self, door: TcpDoor) -> None:
         operators = frozenset(map(fingerprint, door.operators))
-        server = self._server(ControlService(self._served, lambda context: _access(context, operators)))  # type: ignore[abstract]
+        server = self._server(ControlService(self._served, lambda context: _access(context, operators)))
         credentials = grpc.ssl_server_credentials(
             [(door.key, door.certificate)],
             root_certificates=b"\n".join((*door.operators, *door.viewers)),

@@ -7,16 +7,18 @@ the first of them small.  Between two pieces the node goes on with its work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from ioe_router.control import listing
+from ioe_router.control import explaining, listing, trading
 from ioe_router.control._pb import control_pb2 as pb
 from ioe_router.control._pb import control_pb2_grpc as pb_grpc
+from ioe_router.control.monitoring import monitor
+from ioe_router.control.probing import ping
 from ioe_router.control.served import Refused, Served
 from ioe_router.control.version import CONTROL_VERSION, VERSION_KEY
 
@@ -98,7 +100,46 @@ class ControlService(pb_grpc.ControlServiceServicer):
         async for at, rows in self._pieces(context, lambda: listing.refusals(self._served, request)):
             yield pb.ListRefusalsResponse(at_utc_ms=at, refusals=rows)
 
+    async def ExplainRoute(
+        self, request: pb.ExplainRouteRequest, context: Context
+    ) -> pb.ExplainRouteResponse:
+        return await self._answer(context, lambda: explaining.explain_route(self._served, request))
+
+    async def ExplainPrice(
+        self, request: pb.ExplainPriceRequest, context: Context
+    ) -> pb.ExplainPriceResponse:
+        return await self._answer(context, lambda: explaining.explain_price(self._served, request))
+
+    async def Trace(self, request: pb.TraceRequest, context: Context) -> pb.TraceResponse:
+        return await self._answer(context, lambda: explaining.trace_to(self._served, request))
+
+    async def Ping(self, request: pb.PingRequest, context: Context) -> AsyncIterator[pb.PingResponse]:
+        await self._enter(context)
+        async for answer in self._guarded(context, ping(self._served, request)):
+            yield answer
+
+    async def Monitor(
+        self, request: pb.MonitorRequest, context: Context
+    ) -> AsyncIterator[pb.MonitorResponse]:
+        await self._enter(context)
+        async for answer in self._guarded(context, monitor(self._served, request)):
+            yield answer
+
     # ------------------------------------------------------------- changing
+
+    async def Reserve(
+        self, request: pb.ReserveRequest, context: Context
+    ) -> AsyncIterator[pb.ReserveResponse]:
+        await self._enter(context, changes=True)
+        async for answer in self._guarded(context, trading.reserve(self._served, request)):
+            yield answer
+
+    async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
+        await self._enter(context, changes=True)
+        try:
+            return await trading.release(self._served, request)
+        except Refused as no:
+            await context.abort(no.status, no.sentence)
 
     async def SetLogLevel(self, request: pb.SetLogLevelRequest, context: Context) -> pb.SetLogLevelResponse:
         await self._enter(context, changes=bool(request.level))
@@ -126,6 +167,23 @@ class ControlService(pb_grpc.ControlServiceServicer):
         if changes and self._access(context) != pb.ACCESS_OPERATOR:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, _READ_ONLY)
         await self._served.rest()
+
+    async def _answer(self, context: Context, look: Callable[[], M]) -> M:
+        await self._enter(context)
+        try:
+            return look()
+        except Refused as no:
+            await context.abort(no.status, no.sentence)
+
+    async def _guarded(self, context: Context, answers: AsyncGenerator[M, None]) -> AsyncIterator[M]:
+        """The answers of a conversation, until its end, a refusal, or the caller has left."""
+        try:
+            async for answer in answers:
+                yield answer
+        except Refused as no:
+            await context.abort(no.status, no.sentence)
+        finally:
+            await answers.aclose()
 
     async def _pieces(
         self, context: Context, look: Callable[[], Iterator[M]]

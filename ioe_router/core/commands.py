@@ -9,6 +9,7 @@ from ioe_router.core.booked import BookedLink
 from ioe_router.core.draining import drain
 from ioe_router.core.events import ClockJudged, CommandRefused
 from ioe_router.core.inputs import (
+    AskNeighbor,
     BringDomain,
     ClockError,
     Command,
@@ -62,7 +63,7 @@ def command(parts: Parts, input_: Command, now: Now, out: Outbox) -> None:
             publish(parts, parts.routing.policy.with_reserve(input_), now)
         case Trade():
             parts.desk.trade(input_, now, out)
-        case ReleaseReservation() | ReplaceReservation() | CurtailReservation() | MeterRead():
+        case ReleaseReservation() | ReplaceReservation() | CurtailReservation() | MeterRead() | AskNeighbor():
             _unless_overtaken(parts, input_, now, out)
         case ForecastReactive():
             parts.sweeps.forecast(input_.slot, input_.reactive, input_.reactive_vars)
@@ -120,6 +121,7 @@ def session_down(parts: Parts, event: SessionDown, now: Now, out: Outbox) -> Non
         return
     parts.routing.neighbor_down(event.neighbor, restart_s, now, out)
     parts.repeats.down(event.neighbor)
+    parts.echoes.down(event.neighbor)
     parts.zone.neighbor_down(event.neighbor)
     parts.sweeps.neighbor_down(now, out)
     parts.commits.lost(event.neighbor, now, out)
@@ -154,6 +156,8 @@ def _unless_overtaken(parts: Parts, asked: Overtakable, now: Now, out: Outbox) -
                 parts.curtailments.cut(record, remaining, asked.code, asked.effective_utc_ms, now, out)
             case MeterRead():
                 _metered(parts, asked, now, out)
+            case AskNeighbor():
+                parts.echoes.ask(asked.neighbor, asked.number, out)
     except Overtaken as no:
         out.emit(CommandRefused(command=asked, code=no.code, detail=no.detail))
 

@@ -169,6 +169,8 @@ def _reservation(parts: Parts, neighbor: NodeId, sealed: Sealed[Any], now: Now, 
             parts.releases.query(neighbor, sealed, out)
         case CurtailHop():
             parts.curtailments.hear(neighbor, sealed, now, out)
+        case Outcome() if parts.echoes.answered(neighbor, sealed.body, out):
+            pass  # nothing but a sign of life
         case Outcome():
             parts.releases.outcome(neighbor, sealed, now, out)
         case _:

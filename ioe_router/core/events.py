@@ -39,6 +39,14 @@ class NeighborDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeighborAnswered:
+    """A neighbour's router has answered the question AskNeighbor of this number."""
+
+    neighbor: NodeId
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerFault:
     """A neighbour sent something that was refused."""
 
@@ -365,6 +373,7 @@ class ClockJudged:
 Event = (
     NeighborUp
     | NeighborDown
+    | NeighborAnswered
     | PeerFault
     | OfferLearned
     | OfferLost

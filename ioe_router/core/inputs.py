@@ -142,6 +142,14 @@ class CurtailReservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskNeighbor:
+    """Ask a neighbour's router for a sign of life; `number` comes back in the event NeighborAnswered."""
+
+    neighbor: NodeId
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastReactive:
     """Reactive energy that the node's own devices will draw (IMPORT) or give (EXPORT) in a slot."""
 
@@ -237,6 +245,7 @@ Command = (
     | ReleaseReservation
     | ReplaceReservation
     | CurtailReservation
+    | AskNeighbor
     | ForecastReactive
     | MeterRead
     | ImbalancePrices
@@ -244,6 +253,6 @@ Command = (
 )
 
 # What a host decides upon by what it knew a moment ago; see the event CommandRefused.
-Overtakable = ReleaseReservation | ReplaceReservation | CurtailReservation | MeterRead
+Overtakable = ReleaseReservation | ReplaceReservation | CurtailReservation | MeterRead | AskNeighbor
 
 Input = Command | FrameReceived

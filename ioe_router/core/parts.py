@@ -18,6 +18,7 @@ from ioe_router.core.aggregation import Aggregation
 from ioe_router.core.commit_path import CommitPath
 from ioe_router.core.cover import CoverDesk
 from ioe_router.core.curtailment import Curtailments
+from ioe_router.core.echoes import Echoes
 from ioe_router.core.entropy import EntropySource
 from ioe_router.core.evidence import Evidence, Prerequisites
 from ioe_router.core.fib import Fib
@@ -99,6 +100,7 @@ class Parts:
         self.refusals = Refusals()
         post = self.prerequisites.send
         self.sessions = Sessions(config, sealer, entropy, self.evidence, self.prerequisites)
+        self.echoes = Echoes(sealer, entropy, self.sessions)
         self.routing = Routing(config, sealer, entropy, self.evidence, self.prerequisites)
         all_ports = _make_ports(config, sealer)
         self.zone = Zone(config, sealer, all_ports, post, self.evidence.proven)

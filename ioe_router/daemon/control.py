@@ -18,6 +18,7 @@ from ioe_router.control.server import ControlServer, Doors, TcpDoor, fingerprint
 from ioe_router.control.witness import Witness
 from ioe_router.core.hello import VERSION
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.daemon.reporting import fields_of
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
 
@@ -118,6 +119,7 @@ class Control:
             facts=lambda: facts,
             log=self._log,
             witness=self.witness,
+            describe=fields_of,
         )
         self._server = ControlServer(served, doors_of(self._plan))
         try:

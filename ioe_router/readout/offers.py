@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ioe_router.core.loss import price_after_link, price_before_link
 from ioe_router.core.offers import key_of
@@ -17,7 +18,7 @@ from ioe_router.model.ids import NodeId, ObjectId
 from ioe_router.model.routing import Direction, Firmness, Offer, SourceClass
 from ioe_router.model.slot import Slot
 from ioe_router.readout.loads import losses_along
-from ioe_router.readout.values import ALL_SLOTS, Reason, SlotRange, Stage, reason_of
+from ioe_router.readout.values import ALL_SLOTS, Entry, Reason, SlotRange, Stage, reason_of
 
 PROBE_J = 360_000  # 0.1 kWh: what a delivered price is told for
 
@@ -97,10 +98,16 @@ class OfferView:
 
     def rows(self) -> Iterator[OfferRow]:
         """The rows: own offers, those of others in order of arrival, refused ones."""
+        return (entry.row() for entry in self.entries())
+
+    def entries(self) -> Iterator[Entry[OfferRow]]:
+        """The same, not made yet. What an offer comes to here is no part of its mark."""
         for seen in self.seen:
-            yield _row(self.parts, seen, self.now)
+            mark = (seen.sealed.object_id, seen.heard_from, seen.told, seen.cheapest)
+            yield Entry(key_of(seen.sealed.body), mark, partial(_row, self.parts, seen, self.now))
         for refusal in self.refused:
-            yield _refused_row(refusal)
+            key = ("refused", refusal.neighbor, refusal.about)
+            yield Entry(key, refusal, partial(_refused_row, refusal))
 
 
 def offer_view(parts: Parts, now: Now, wanted: OfferFilter | None = None) -> OfferView:

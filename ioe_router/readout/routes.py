@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from ioe_router.config import NeighborConfig, Transit
 from ioe_router.core.export import best_paths, extendable, may_transit
@@ -21,7 +22,7 @@ from ioe_router.core.rib import ToldPath
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Direction
-from ioe_router.readout.values import Reason, Stage, reason_of
+from ioe_router.readout.values import Entry, Reason, Stage, reason_of
 
 _DIRECTIONS = (Direction.SUPPLY, Direction.DEMAND)
 
@@ -91,12 +92,18 @@ class RouteView:
 
     def rows(self) -> Iterator[RouteRow]:
         """The rows that pass the filter: destination by destination, best first; refused ones last."""
+        return (entry.row() for entry in self.entries())
+
+    def entries(self) -> Iterator[Entry[RouteRow]]:
+        """The same, not made yet."""
         for seen in self.seen:
-            yield _row(seen)
+            mark = (seen.place, seen.usable, seen.told, seen.best.hash, seen.count)
+            yield Entry(seen.path.hash, mark, partial(_row, seen))
         for told, to in self.own:
-            yield _own_row(told, to)
+            yield Entry(("own", told.direction), (told.hash, to), partial(_own_row, told, to))
         for refusal in self.refused:
-            yield _refused_row(refusal)
+            key = ("refused", refusal.neighbor, refusal.about)
+            yield Entry(key, refusal, partial(_refused_row, refusal))
 
 
 def route_view(parts: Parts, wanted: RouteFilter | None = None) -> RouteView:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.slot import Slot
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,15 @@ class SlotRange:
         first = present if self.first_utc_s is None else self.first_utc_s - self.first_utc_s % slot_s
         last = present if self.last_utc_s is None else self.last_utc_s
         return tuple(Slot(start) for start in range(first, last + 1, slot_s))[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[R]):
+    """A row that is not made yet: its name, what tells it from another state of it, how it is made."""
+
+    key: Hashable
+    mark: object
+    row: Callable[[], R]
 
 
 ALL_SLOTS: Final = SlotRange()
