@@ -1,11 +1,4 @@
-"""`ioe`: the entry point, its groups, and what its exit codes mean.
-
-0  done
-1  failed; one sentence on stderr says why
-2  wrong command line
-3  a configuration, or a file it names, is refused
-4  the node cannot run here and now: port taken, twin, key expired, clock wrong
-"""
+"""`ioe`: the entry point and its groups. What its exit codes mean is in exit_codes.py."""
 
 from __future__ import annotations
 
@@ -23,18 +16,24 @@ os.environ.setdefault("GRPC_VERBOSITY", "INFO" if "run" in sys.argv[1:2] else "N
 
 import click
 
-from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.cli.exit_codes import ExitCode
+from ioe_router.cli.near import nearest
+from ioe_router.daemon.errors import ConfigRefused, InUse, StartRefused
 from ioe_router.model.errors import IoeError
-
-EXIT_FAILED: Final = 1
-EXIT_CONFIG: Final = 3
-EXIT_START: Final = 4
 
 # name -> module, attribute, what the help says (so that help imports nothing)
 _LAZY: Final = {
+    "completion": ("ioe_router.cli.completion", "completion", "Print the completion script of a shell."),
     "config": ("ioe_router.cli.config", "config", "Check a node.toml, or print one to begin with."),
+    "control-key": (
+        "ioe_router.cli.control_key",
+        "control_key",
+        "Make a key and a certificate for the control service on TCP.",
+    ),
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "domain": ("ioe_router.cli.domain", "domain", "Say who belongs to a trust domain: root keys, members."),
+    "dump": ("ioe_router.cli.monitor", "dump", "Write all that a running node shows, as JSON lines."),
+    "explain": ("ioe_router.cli.explain", "explain", "Say why: a route, a price, a refusal."),
     "health": ("ioe_router.cli.health", "health", "Ask a running node whether it serves, for probes."),
     "identity": (
         "ioe_router.cli.identity",
@@ -43,20 +42,27 @@ _LAZY: Final = {
     ),
     "lg": ("ioe_router.cli.lg", "lg", "Show nodes to people: web pages, read-only."),
     "link": ("ioe_router.cli.link", "link", "Attest links between two operators."),
+    "log": ("ioe_router.cli.log", "log", "Ask or change how much a running node logs."),
+    "monitor": ("ioe_router.cli.monitor", "monitor", "Follow the tables and events of a running node."),
     "pair": ("ioe_router.cli.pair", "pair", "Pair with another box by a short code."),
+    "ping": ("ioe_router.cli.trace", "ping", "Measure round trips over the session with a neighbour."),
+    "release": ("ioe_router.cli.trade", "release", "Give a reservation of a running node back."),
     "replay": (
         "ioe_router.cli.replay",
         "replay",
         "Repeat a recording and say where it comes out differently.",
     ),
+    "reserve": ("ioe_router.cli.trade", "reserve", "Reserve energy with a running node."),
     "run": ("ioe_router.cli.run", "run", "Run a node."),
     "scenario": ("ioe_router.cli.scenario", "scenario", "List, show, validate and import scenarios."),
+    "show": ("ioe_router.cli.show", "show", "Show the tables of a running node."),
     "sim": ("ioe_router.cli.sim", "sim", "Simulate a community with faults, on virtual time."),
     "store": (
         "ioe_router.cli.store",
         "store",
         "Look at what a node has promised: check, compact, back up, export.",
     ),
+    "trace": ("ioe_router.cli.trace", "trace", "Show the way to a destination, hop by hop."),
 }
 
 
@@ -86,6 +92,14 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}.{attribute} is no command")
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name where there is no such command."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            ctx.fail(f"there is no command {args[0]!r}; {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
 
 def _missing(command: str, error: ModuleNotFoundError) -> click.ClickException:
     extras = "lg" if command == "lg" else "node,sim"
@@ -109,16 +123,18 @@ def main() -> None:
         sys.exit(exit_.exit_code)
     except click.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(EXIT_FAILED)
+        sys.exit(ExitCode.FAILED)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(getattr(error, "code", error.exit_code))
     except IoeError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(_exit_code(error))
 
 
-def _exit_code(error: IoeError) -> int:
+def _exit_code(error: IoeError) -> ExitCode:
     if isinstance(error, ConfigRefused):
-        return EXIT_CONFIG
-    return EXIT_START if isinstance(error, StartRefused) else EXIT_FAILED
+        return ExitCode.CONFIG
+    if isinstance(error, InUse):
+        return ExitCode.IN_USE
+    return ExitCode.START if isinstance(error, StartRefused) else ExitCode.FAILED

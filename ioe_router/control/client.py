@@ -32,6 +32,7 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
+_NAME: Final = ("grpc.ssl_target_name_override", "ioe.control")  # its certificate is compared whole
 STATUS_S: Final = 10.0
 
 
@@ -75,7 +76,9 @@ class ControlClient:
         if address.path is not None:
             self._channel = grpc.insecure_channel(address.text, options=_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(address.text, _credentials(address), options=_OPTIONS)
+            self._channel = grpc.secure_channel(
+                address.text, _credentials(address), options=(*_OPTIONS, _NAME)
+            )
         self._stub = ControlServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -167,7 +170,9 @@ class AsyncControlClient:
         if address.path is not None:
             self._channel = grpc.aio.insecure_channel(address.text, options=_OPTIONS)
         else:
-            self._channel = grpc.aio.secure_channel(address.text, _credentials(address), options=_OPTIONS)
+            self._channel = grpc.aio.secure_channel(
+                address.text, _credentials(address), options=(*_OPTIONS, _NAME)
+            )
         self._stub: Any = ControlServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:

@@ -23,6 +23,7 @@ from ioe_router.adapters.envelope_json import envelope_to_json
 from ioe_router.model.bech32m import node_text
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId
+from ioe_router.readout.values import NO_REASON
 
 M = TypeVar("M", bound=Message)
 Convert = Callable[[Any], Any]
@@ -43,7 +44,7 @@ def message_of(row: Any, kind: type[M]) -> M:
     fields = {}
     for name, field, convert in plan:
         value = getattr(row, field)
-        if value is not None:
+        if value is not None and value is not NO_REASON:
             fields[name] = value if convert is None else convert(value)
     return kind(**fields)
 

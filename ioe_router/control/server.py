@@ -56,6 +56,10 @@ class Doors:
     tcp: TcpDoor | None = None
 
 
+class SocketTaken(UsageError):
+    """Another daemon answers at a socket."""
+
+
 class ControlServer:
     """Serves one node at its doors."""
 
@@ -151,7 +155,7 @@ def make_way(path: Path) -> None:
         except OSError:
             path.unlink()
             return
-    raise UsageError(
+    raise SocketTaken(
         f"another daemon answers at the control socket {path}; stop it, or name another in control.socket"
     )
 

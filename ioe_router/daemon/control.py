@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from ioe_router.adapters.node import Node
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.control.served import Facts, InspectedRouter, LogLevel, Served
-from ioe_router.control.server import ControlServer, Doors, TcpDoor, fingerprint
+from ioe_router.control.server import ControlServer, Doors, SocketTaken, TcpDoor, fingerprint
 from ioe_router.control.witness import Witness
 from ioe_router.core.hello import VERSION
-from ioe_router.daemon.errors import ConfigRefused, StartRefused
+from ioe_router.daemon.errors import ConfigRefused, InUse, StartRefused
 from ioe_router.daemon.reporting import fields_of
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
@@ -124,6 +124,8 @@ class Control:
         self._server = ControlServer(served, doors_of(self._plan))
         try:
             await self._server.start()
+        except SocketTaken as error:
+            raise InUse(str(error)) from error
         except UsageError as error:
             raise StartRefused(str(error)) from error
 

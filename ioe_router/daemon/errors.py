@@ -11,3 +11,7 @@ class ConfigRefused(UsageError):
 
 class StartRefused(UsageError):
     """The configuration is right, but the node cannot run here and now: port, identity, keys or clock."""
+
+
+class InUse(StartRefused):
+    """Another daemon has what this one needs for itself alone: its store, or its control socket."""

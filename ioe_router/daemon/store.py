@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ioe_router.adapters.files import make_directory
 from ioe_router.adapters.store import STORE_NAME, Store
-from ioe_router.daemon.errors import StartRefused
+from ioe_router.adapters.store_lock import StoreLocked
+from ioe_router.daemon.errors import InUse, StartRefused
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId
 
@@ -21,5 +22,7 @@ def open_store(folder: Path, node: NodeId, network_id: str) -> Store:
     try:
         make_directory(folder)
         return Store(folder / STORE_NAME, node=node, network_id=network_id)
+    except StoreLocked as error:
+        raise InUse(str(error)) from error
     except UsageError as error:
         raise StartRefused(str(error)) from error
