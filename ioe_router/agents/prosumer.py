@@ -22,7 +22,6 @@ from ioe_router.core.events import (
     Booked,
     BookingRestored,
     Event,
-    LossCorrection,
     OfferLearned,
     OfferLost,
     OriginLost,
@@ -33,6 +32,7 @@ from ioe_router.core.events import (
 )
 from ioe_router.core.inputs import Input, ReleaseReservation, Trade
 from ioe_router.core.own_offers import run_at
+from ioe_router.core.sweep_events import LossCorrection
 from ioe_router.model.clock import Now
 from ioe_router.model.ids import NodeId, ReservationId
 from ioe_router.model.routing import Direction, Offer, SourceClass

@@ -28,11 +28,10 @@ from ioe_router.core.events import (
     PeerFault,
     SlotClosed,
     SlotOpening,
-    SlotSwept,
     Unbooked,
-    VoltageOutOfBand,
 )
 from ioe_router.core.inputs import ImbalancePrices, Input
+from ioe_router.core.sweep_events import SlotSwept, VoltageOutOfBand
 from ioe_router.model.clock import Now
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId, NodeId

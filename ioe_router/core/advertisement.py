@@ -21,7 +21,8 @@ from ioe_router.config import RouterConfig
 from ioe_router.core.damping import Damping
 from ioe_router.core.entropy import EntropySource, jittered_ms
 from ioe_router.core.evidence import Evidence, Prerequisites
-from ioe_router.core.offers import OfferChange, OfferTable, is_reduction, key_of
+from ioe_router.core.offer_changes import is_reduction
+from ioe_router.core.offers import OfferChange, OfferTable, key_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.own_adverts import OwnAdverts
 from ioe_router.core.paths import Path, Target

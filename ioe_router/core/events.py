@@ -12,6 +12,7 @@ from enum import StrEnum
 from ioe_router.core.inputs import Overtakable
 from ioe_router.core.operation_events import Draining, Reconfigured
 from ioe_router.core.reservation_fsm import ReservationEvent
+from ioe_router.core.sweep_events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import DomainId, LinkId, NodeId, ReservationId
@@ -237,32 +238,6 @@ class CommandRefused:
     command: Overtakable
     code: ErrorCode
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossCorrection:
-    """The sweeps found other losses on our links than booked; energy still to buy (short) or sell."""
-
-    slot: Slot
-    short: bool
-    energy_j: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotSwept:
-    """Voltage and link loss after the second sweep of a slot at this node."""
-
-    slot: Slot
-    voltage_micro_pu: int
-    loss_j: tuple[tuple[LinkId, int], ...]  # per RADIAL link below this node, as computed here
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoltageOutOfBand:
-    """The sweeps of a slot found a voltage at this node that leaves the band less its guard."""
-
-    slot: Slot
-    voltage_micro_pu: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

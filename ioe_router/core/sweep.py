@@ -31,11 +31,11 @@ from ioe_router.config import RouterConfig
 from ioe_router.core import distflow
 from ioe_router.core.booked import BookedLink, model_loss_j
 from ioe_router.core.distflow import EndEnergy
-from ioe_router.core.events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.core.fib import controlled_import_j, devices_import_j, exchange_of
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.ports import Port
 from ioe_router.core.post import Post
+from ioe_router.core.sweep_events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.core.zone import Zone
 from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.envelope import Sealer

@@ -21,11 +21,10 @@ from ioe_router.core.events import (
     NeighborDown,
     OriginLost,
     PeerFault,
-    SlotSwept,
     Unbooked,
-    VoltageOutOfBand,
 )
 from ioe_router.core.settled import LossAccount
+from ioe_router.core.sweep_events import SlotSwept, VoltageOutOfBand
 from ioe_router.model.discovery import LinkAttestation
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.ids import NodeId

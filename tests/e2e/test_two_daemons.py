@@ -109,7 +109,7 @@ def test_second_daemon_on_one_store(tmp_path: Path, start: Callable[[Path], Daem
     west = start(pair.west)
     wait_for(lambda: west.said("Started"))
     again = ioe("run", "--config", str(pair.west), cwd=tmp_path)
-    assert again.returncode == 4
+    assert again.returncode == 11
     assert f"(process {west.process.pid}); stop it" in _sentence(again)
     assert west.stop() == 0
 

@@ -14,18 +14,10 @@ from __future__ import annotations
 import pytest
 
 from ioe_router.core.booked import BookedLink
-from ioe_router.core.events import (
-    Booked,
-    ImbalanceSettled,
-    LinkSettled,
-    PeerFault,
-    SlotClosed,
-    SlotOpening,
-    SlotSwept,
-    VoltageOutOfBand,
-)
+from ioe_router.core.events import Booked, ImbalanceSettled, LinkSettled, PeerFault, SlotClosed, SlotOpening
 from ioe_router.core.inputs import ImbalancePrices, MeterRead
 from ioe_router.core.loss import amount_micro
+from ioe_router.core.sweep_events import SlotSwept, VoltageOutOfBand
 from ioe_router.model.discovery import LinkKind
 from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import LinkId

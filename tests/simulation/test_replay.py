@@ -20,7 +20,7 @@ from ioe_router.adapters.recorder import FileSink, RecordedRouter
 from ioe_router.adapters.recording import RecordingFile
 from ioe_router.adapters.recordings import Given
 from ioe_router.adapters.replayer import Replayed, Replayer
-from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED
+from ioe_router.cli.exit_codes import ExitCode
 from ioe_router.config import RouterConfig
 from ioe_router.core.inputs import (
     ForecastReactive,
@@ -327,7 +327,7 @@ def test_the_command_names_the_first_difference(
     number = next(i for i, line in enumerate(bent) if b'"SendFrame"' in line)
     bent[number] = changed(bent[number], change)
     code, _, err = run(write(tmp_path / "r", bent))
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert err.startswith(f"error: call {number} (")
     assert "comes out differently: effect 1: recorded SendFrame 000000000000, replayed SendFrame " in err
     assert err.count("\n") == 1
@@ -354,7 +354,7 @@ def test_a_foreign_or_newer_file_is_refused_in_one_sentence(
     path = tmp_path / "r"
     path.write_bytes(content)
     code, _, err = run(path)
-    assert code == EXIT_CONFIG
+    assert code == ExitCode.CONFIG
     assert sentence in err
     assert err.count("\n") == 1
 
@@ -368,10 +368,10 @@ def test_damage_in_the_middle_is_refused(run: Run, lines: dict[str, list[bytes]]
         (b'{"monotonic_ns":1,"utc_ms":1,"inputs":[["Started",{}]]}\n', "the input Started does not fit"),
     ):
         code, _, err = run(write(tmp_path / "r", [*good[:3], bad, *good[3:]]))
-        assert code == EXIT_CONFIG
+        assert code == ExitCode.CONFIG
         assert sentence in err
     code, _, err = run(tmp_path / "absent")
-    assert code == EXIT_CONFIG
+    assert code == ExitCode.CONFIG
     assert "cannot be read (No such file or directory)" in err
 
 

@@ -23,17 +23,15 @@ from ioe_router.core.events import (
     Event,
     ImbalanceSettled,
     LinkSettled,
-    LossCorrection,
     NeighborDown,
     NeighborUp,
     ReservationMoved,
     ReservationRole,
     SlotClosed,
-    SlotSwept,
     Unbooked,
-    VoltageOutOfBand,
 )
 from ioe_router.core.reservation_fsm import ReservationEvent
+from ioe_router.core.sweep_events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.model.bech32m import node_text
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import LinkId, NodeId

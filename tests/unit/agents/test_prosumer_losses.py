@@ -6,8 +6,9 @@ from ioe_router.agents.assets import OwnDevices
 from ioe_router.agents.prosumer import Prosumer
 from ioe_router.agents.slot_book import Purpose, purpose_of
 from ioe_router.agents.slot_plan import ProsumerPolicy
-from ioe_router.core.events import LossCorrection, OfferLearned, OfferLost
+from ioe_router.core.events import OfferLearned, OfferLost
 from ioe_router.core.inputs import Trade
+from ioe_router.core.sweep_events import LossCorrection
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope, ObjectType, Sealed
 from ioe_router.model.ids import NodeId, ObjectId

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED, ioe
+from ioe_router.cli.exit_codes import ExitCode
+from ioe_router.cli.main import ioe
 from ioe_router.codec import mapping
 from ioe_router.model.bech32m import parse_node
 from ioe_router.model.discovery import LinkAttestation
@@ -51,7 +52,7 @@ def test_identity_new_and_show(run: Run) -> None:
     _, pub, _ = run("identity", "show", "--keys", "west", "--pub")
     assert json.loads(pub)["node"] == text
     code, _, err = run("identity", "new", "--unencrypted", "--keys", "west", "--network", "pair")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert (
         err == "error: west/identity.pem exists already; move it away first if it is really to be replaced\n"
     )
@@ -87,7 +88,10 @@ def test_attest_and_countersign(run: Run) -> None:
     assert len(fields["attestation"]["signatures"]) == 2
     assert "keys" not in fields
     code, _, err = run("link", "countersign", "--keys", "east", "--yes", "l")
-    assert (code, err) == (EXIT_FAILED, "error: l is signed by both ends already; nothing is left to do\n")
+    assert (code, err) == (
+        ExitCode.FAILED,
+        "error: l is signed by both ends already; nothing is left to do\n",
+    )
 
 
 def test_countersign_is_the_other_ends_to_give(run: Run) -> None:
@@ -97,7 +101,7 @@ def test_countersign_is_the_other_ends_to_give(run: Run) -> None:
     before = Path("l").read_bytes()
     for who in ("stranger", "west"):
         code, _, err = run("link", "countersign", "--keys", who, "--yes", "l")
-        assert code == EXIT_FAILED
+        assert code == ExitCode.FAILED
         assert err.startswith("error: ")
         assert err.count("\n") == 1
         assert Path("l").read_bytes() == before
@@ -112,7 +116,7 @@ def test_changed_attestation_does_not_hold(run: Run) -> None:
     fields["attestation"]["signed"] = mapping.encode(replace(body, rating_up_va=60_000)).hex()
     Path("l").write_text(json.dumps(fields))
     code, _, err = run("link", "countersign", "--keys", "east", "--yes", "l")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert "the other end's statement does not hold (BAD_SIGNATURE" in err
 
 
@@ -123,7 +127,7 @@ def test_config_check(run: Run) -> None:
     config = _config()
     Path("node.toml").write_text(config)
     code, _, err = run("config", "check", "node.toml")
-    assert code == EXIT_CONFIG
+    assert code == ExitCode.CONFIG
     assert "is signed by one end only; let the other run 'ioe link countersign'" in err
     assert run("link", "countersign", "--keys", "east", "--yes", "l")[0] == 0
     code, out, _ = run("config", "check", "node.toml")
@@ -139,7 +143,7 @@ def test_config_check(run: Run) -> None:
         assert change[0] in config
         Path("node.toml").write_text(config.replace(*change))
         code, _, err = run("config", "check", "node.toml")
-        assert code == EXIT_CONFIG
+        assert code == ExitCode.CONFIG
         assert sentence in err
         assert err.count("\n") == 1
 

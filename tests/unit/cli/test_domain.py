@@ -8,7 +8,7 @@ import pytest
 
 from ioe_router.adapters.domain_files import read_certificate, read_trust, usable_trust
 from ioe_router.adapters.keystore import load_ca, node_pub
-from ioe_router.cli.main import EXIT_CONFIG, EXIT_FAILED
+from ioe_router.cli.exit_codes import ExitCode
 from ioe_router.codec.root_signing import stated
 from ioe_router.model.bech32m import domain_text, node_text
 from ioe_router.model.domain import MemberCertificate, MeterCertificate
@@ -32,7 +32,7 @@ def done(run: Run, *arguments: object) -> str:
     return out
 
 
-def refused(run: Run, *arguments: object, code: int = EXIT_FAILED) -> str:
+def refused(run: Run, *arguments: object, code: int = ExitCode.FAILED) -> str:
     """The one sentence of a command that has to be refused."""
     found, _, err = run(*arguments)
     assert found == code
@@ -280,9 +280,9 @@ def test_a_node_checks_its_domain_before_it_starts(founded: Run) -> None:
     for change, sentence in cases:
         assert change[0] in config
         Path("node.toml").write_text(config.replace(*change))
-        assert sentence in refused(run, *check, code=EXIT_CONFIG), change
+        assert sentence in refused(run, *check, code=ExitCode.CONFIG), change
     Path("node.toml").write_text(config)
     done(run, "domain", "remove", "--root", "ops1", "--node", "west/node.pub", "v.trust")
     assert "is sound" in done(run, *check)
     done(run, "domain", "sign", "--root", _asked(run, "v.trust"), "--yes", "v.trust")
-    assert "the node was removed" in refused(run, *check, code=EXIT_CONFIG)
+    assert "the node was removed" in refused(run, *check, code=ExitCode.CONFIG)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ioe_router.adapters.store_reading import examine
-from ioe_router.cli.main import EXIT_FAILED
+from ioe_router.cli.exit_codes import ExitCode
 from ioe_router.core.effects import RecordKind
 from ioe_router.model.bech32m import node_text
 from tests.command_line import Run, runner
@@ -68,14 +68,14 @@ def test_check_names_what_is_wrong(run: Run, path: Path) -> None:
     content[content.index(b'{"state"')] ^= 1
     path.write_bytes(content)
     code, out, err = run("check", "store")
-    assert (code, out) == (EXIT_FAILED, "")
+    assert (code, out) == (ExitCode.FAILED, "")
     assert err.startswith("error: the store store/store.db is damaged (checksum of row 1); restore it from")
     assert err.count("\n") == 1
     path.write_bytes(b"text")
     assert "is no store of a node (no SQLite file)" in run("check", "store")[2]
     path.unlink()
     code, _, err = run("check", "store")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert err == (
         "error: store/store.db does not exist; name the folder that node.store names, or the file in it\n"
     )
@@ -93,7 +93,7 @@ def test_a_store_in_use_can_be_looked_at(run: Run, path: Path) -> None:
     assert (code, err) == (0, "")
     assert len(out.splitlines()) % (len(group_of(1)) - 1) == 1, "whole groups"
     code, _, err = run("compact", "store")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert err == "error: a node runs with the store store/store.db; stop it first\n"
     assert process.poll() is None
     process.kill()
@@ -128,7 +128,7 @@ def test_export_saves_what_can_be_read(run: Run, path: Path) -> None:
     before = _files(path)
     code, out, err = run("export", "store")
     saved = [json.loads(line)["position"] for line in out.splitlines()]
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert err.startswith("error: the store store/store.db is damaged (")
     assert err.endswith(f"; {len(saved)} rows could be read\n")
     lost = sorted(set(whole) - set(saved))
@@ -164,7 +164,7 @@ def test_backup_copies_one_moment(run: Run, path: Path) -> None:
     assert (copied.node, copied.rows) == (store.node, store.rows)
     assert Path("copy.db").stat().st_mode & 0o777 == 0o600
     code, _, err = run("backup", "store", "copy.db")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert err == "error: copy.db cannot be made (File exists); name a file that is not there yet\n"
     assert sorted(p.name for p in Path().iterdir()) == ["copy.db", "store"]
 
@@ -176,7 +176,7 @@ def test_a_damaged_store_is_not_backed_up(run: Run, path: Path) -> None:
     content[content.index(b'{"state"')] ^= 1
     path.write_bytes(content)
     code, _, err = run("backup", "store", "copy.db")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert "is damaged (checksum of row 1)" in err
     assert not Path("copy.db").exists()
 
@@ -190,6 +190,6 @@ def test_a_backup_restored_beside_a_later_log_is_refused(run: Run, path: Path) -
     Path("copy.db").replace(path)
     before = _files(path)
     code, _, err = run("check", "store")
-    assert code == EXIT_FAILED
+    assert code == ExitCode.FAILED
     assert "the store store/store.db is damaged (" in err
     assert _files(path)["store.db-wal"] == before["store.db-wal"]

@@ -9,8 +9,8 @@ import pytest
 
 from ioe_router.analysis.powerflow import PowerFlow, SetPoint, SlotInjections, SlotPhysics
 from ioe_router.core.booked import BookedLink
-from ioe_router.core.events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.core.fib import controlled_import_j
+from ioe_router.core.sweep_events import LossCorrection, SlotSwept, VoltageOutOfBand
 from ioe_router.model.discovery import LinkKind, LossModel
 from ioe_router.model.envelope import ObjectType
 from ioe_router.model.errors import ErrorCode, PeerError
