@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "interop")]
 
 import vector_bounds  # noqa: E402
 import vector_cuts  # noqa: E402
@@ -36,6 +36,7 @@ import vector_receive_grid  # noqa: E402
 import vector_receive_routing  # noqa: E402
 import vector_receive_settlement  # noqa: E402
 import vector_receive_trust  # noqa: E402
+import vector_reserve  # noqa: E402
 import vector_select  # noqa: E402
 import vector_session  # noqa: E402
 import vector_structure  # noqa: E402
@@ -94,6 +95,7 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "zone": ("operating envelopes of a zone", vector_zone.vectors),
     "errors": ("registered codes and object types", vector_tables.errors),
     "transcript": ("whole sessions, frame by frame", vector_tables.transcripts),
+    "reserve": ("reservations at an origin and in transit, step by step", vector_reserve.vectors),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
     "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),

@@ -337,7 +337,7 @@ OPS: Final[Sequence[Op]] = (
     ),
     Op(
         name="route.tell",
-        about="may_tell (7.9)",
+        about="may_tell (7.9); what may not be told is POLICY",
         inputs={
             "learned_from": "what X is to this node",
             "to": "what Y is to this node",
@@ -346,13 +346,11 @@ OPS: Final[Sequence[Op]] = (
             "on_path": "whether Y is a node of the path",
             "links": "number of its links; 32 at most",
         },
-        answer={"may": "true or false"},
     ),
     Op(
         name="route.offer",
-        about="may_tell_offer (7.9)",
+        about="may_tell_offer (7.9); what may not be told is POLICY",
         inputs={"to": "what Y is to this node", "only_to_customers": "of the offer"},
-        answer={"may": "true or false"},
     ),
     Op(
         name="route.choose",
@@ -432,6 +430,32 @@ OPS: Final[Sequence[Op]] = (
         },
         answer={
             "sent": "list of [neighbour, type], sorted: the objects of these types that left the receiver"
+        },
+    ),
+    Op(
+        name="reserve",
+        about="a router in the middle of reservations, told things step by step (section 10); "
+        "hold_step_ms is 1 000, commit_retry_ms 2 000",
+        inputs={
+            **dict.fromkeys(
+                ("parameters", "receiver", "keys", "neighbors", "balance_party", "domain", "own_offers"),
+                "as in receive",
+            ),
+            "start_utc_ms": "as in receive",
+            "before": "as in receive",
+            "begin_utc_ms": "instant before the first step; all labels have been told by then",
+            "steps": "list of {at_utc_ms, do, from, say}: say an object, lose the session with a neighbour, or "
+            "wait until the instant. An object is {type, by, fields}: by are its signers in order, "
+            "none where the frame vouches for it; fields as in proto/, bytes in hex. `$label ORIGIN "
+            "DIRECTION` is the path hash that the receiver told this neighbour for the origin whose "
+            "id begins so; `$hold_core`, `$commit` and so on the object id of the latest object of "
+            "that type that anybody said",
+        },
+        answer={
+            "answers": "per step the different objects of section 10, and Faults, that the receiver said because "
+            "of it, sorted by their JSON: {to, type, fields}, without ledger numbers, texts and "
+            "retry_after_ms; an object id of this run is written `$commit 1` for the first COMMIT and "
+            "so on, the label `$label`"
         },
     ),
     Op(

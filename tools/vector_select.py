@@ -12,6 +12,7 @@ from vector_file import Json, Vector
 from vector_loss import CONVERTER, FEEDER, LOSSLESS
 
 from ioe_router.core.loss import LinkModel
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.routing import Flow
 
 ROLES = ("SIBLING", "CUSTOMER", "PROVIDER", "PEER")
@@ -83,7 +84,7 @@ def _tell(
     extra = "-marked" * marked + "-on-path" * on_path + f"-{links}" * (links != 2)
     return Vector(
         id=f"route-tell-{name}{extra}",
-        notes="may_tell: a path learned from one neighbour, told to another",
+        notes=f"may_tell: {'yes' if said else 'no'}",
         inputs={
             "learned_from": learned_from,
             "to": to,
@@ -92,7 +93,7 @@ def _tell(
             "on_path": on_path,
             "links": links,
         },
-        intermediates={"may": said},
+        code=None if said else ErrorCode.POLICY,
         reqs=("IOE-ADV-320", "IOE-ADV-185", "IOE-ADV-210"),
     )
 
@@ -101,9 +102,9 @@ def _offers() -> Iterator[Vector]:
     for to, marked in product(ROLES, (False, True)):
         yield Vector(
             id=f"route-offer-{to.lower()}{'-marked' * marked}",
-            notes="may_tell_offer",
+            notes="may_tell_offer: yes" if not marked or to in INSIDE else "may_tell_offer: no",
             inputs={"to": to, "only_to_customers": marked},
-            intermediates={"may": not marked or to in INSIDE},
+            code=None if not marked or to in INSIDE else ErrorCode.POLICY,
             reqs=("IOE-ADV-330",),
         )
 

@@ -26,6 +26,7 @@ from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Offer
 from reference_harness.objects import READER, reader
 from reference_harness.receiver import receive
+from reference_harness.reserve import play
 
 Json = dict[str, Any]
 
@@ -130,6 +131,7 @@ def _kept(inputs: Json) -> Json:
 RUNNERS: Final[Mapping[str, Callable[[Json], Json]]] = {
     "freshness": _freshness,
     "receive": receive,
+    "reserve": play,
     "reservation-fsm": _reservation,
     "session-fsm": _session,
     "session-id": _session_id,

@@ -82,6 +82,7 @@ class Bench:
         self.now = Now(0, self._start_ms)
         self._own = self._keys(inputs["receiver"])
         self.testers = {one["name"]: self._tester(one["name"]) for one in inputs["neighbors"]}
+        self.told: list[tuple[str, Envelope]] = []  # everything that ever left the router
         self._by_node = {one.node: one for one in self.testers.values()}
         self.router = Router(
             self._config(),
@@ -209,7 +210,9 @@ class Bench:
     def _do(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             if isinstance(effect, SendFrame):
-                self._by_node[effect.neighbor].heard += decode_frame(effect.frame).envelopes
+                tester, said = self._by_node[effect.neighbor], decode_frame(effect.frame).envelopes
+                tester.heard += said
+                self.told += [(tester.name, one) for one in said]
             elif isinstance(effect, CloseSession) and not self._by_node[effect.neighbor].session:
                 raise ValueError(f"the vector's handshake fails: {effect.code.name} {effect.reason}")
 

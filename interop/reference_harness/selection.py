@@ -55,12 +55,18 @@ def _tell(inputs: Json) -> Json:
     may = extendable(path, NEIGHBOR, LINKS_MAX) and may_transit(
         to, _neighbor(inputs["learned_from"]), only_to_customers=inputs["only_to_customers"]
     )
-    return {"may": may}
+    return _allowed(may=may)
+
+
+def _allowed(*, may: bool) -> Json:
+    if not may:
+        raise PeerError(ErrorCode.POLICY, "not to be told")
+    return {}
 
 
 def _offer(inputs: Json) -> Json:
     offer: Any = SimpleNamespace(only_to_customers=inputs["only_to_customers"])
-    return {"may": may_offer(_neighbor(inputs["to"]), offer)}
+    return _allowed(may=may_offer(_neighbor(inputs["to"]), offer))
 
 
 def _choose(inputs: Json) -> Json:
