@@ -62,7 +62,7 @@ func (l Link) Ends(flowJ *big.Int, sense Sense) Packet {
 func (l Link) Received(energyJ *big.Int, sense Sense) (Packet, bool) {
 	top := new(big.Int).Add(new(big.Int).Lsh(energyJ, 1), num(2))
 	flow := smallest(num(1), top, func(d *big.Int) bool { return l.Ends(d, sense).ReceivedJ.Cmp(energyJ) >= 0 })
-	if flow == nil {
+	if flow == nil || energyJ.Sign() == 0 {
 		return Packet{}, false
 	}
 	packet := l.Ends(flow, sense)

@@ -47,7 +47,7 @@ func ReadEnvelope(data []byte) (*wire.SignedEnvelope, error) {
 }
 
 // Open judges an envelope at an instant of UTC seconds. What the meaning of the object says about
-// time is left to the section of the object, except for an operational key's own validity.
+// time is left to the section of the object (step 12).
 func Open(networkID string, nowUtc uint64, keys Keyring, envelope *wire.SignedEnvelope) (*Opened, error) {
 	entry, registered := objects[envelope.Type]
 	if !registered {
@@ -71,11 +71,6 @@ func Open(networkID string, nowUtc uint64, keys Keyring, envelope *wire.SignedEn
 	for _, signature := range envelope.Signatures {
 		if !StrictVerify(signature.Key, signature.Signature, input) {
 			return nil, Refuse(BadSignature, "a signature is wrong")
-		}
-	}
-	if key, isKey := message.(*wire.OperationalKey); isKey {
-		if err := judgeKeyTimes(key, nowUtc); err != nil {
-			return nil, err
 		}
 	}
 	return &Opened{envelope.Type, message, ObjectID(envelope.Signed), who}, nil
@@ -192,8 +187,8 @@ func nodeIn(message proto.Message, field string) []byte {
 	return fields.Get(fields.Descriptor().Fields().ByName(protoreflect.Name(field))).Bytes()
 }
 
-// judgeKeyTimes holds IOE-IDN-120 and IOE-IDN-130.
-func judgeKeyTimes(key *wire.OperationalKey, nowUtc uint64) error {
+// JudgeKeyTimes holds IOE-IDN-120 and IOE-IDN-130.
+func JudgeKeyTimes(key *wire.OperationalKey, nowUtc uint64) error {
 	if key.IssuedUtcS > nowUtc+60 {
 		return Refuse(FromFuture, "it is issued %d s ahead", key.IssuedUtcS-nowUtc)
 	}

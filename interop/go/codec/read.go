@@ -180,6 +180,9 @@ func number(field protoreflect.FieldDescriptor, data []byte) (protoreflect.Value
 		if raw > 1<<32-1 {
 			return protoreflect.Value{}, nil, Refuse(Malformed, "%s is %d", field.Name(), raw)
 		}
+		if _, registered := wire.ErrorCode_name[int32(raw)]; field.Name() == "code" && !registered {
+			return protoreflect.Value{}, nil, Refuse(Malformed, "error code %d", raw)
+		}
 		return protoreflect.ValueOfUint32(uint32(raw)), rest, nil
 	case protoreflect.Uint64Kind:
 		return protoreflect.ValueOfUint64(raw), rest, nil

@@ -154,6 +154,9 @@ func (s *Session) take(envelope *wire.SignedEnvelope) (*codec.Opened, error) {
 	s.Log("<- %s", kindName(envelope.Type))
 	switch message := opened.Message.(type) {
 	case *wire.OperationalKey:
+		if err := codec.JudgeKeyTimes(message, s.Clock.Seconds()); err != nil {
+			return nil, err
+		}
 		s.Keys.Add(message)
 	case *wire.LinkAttestation:
 		s.Heard.attested(envelope, message)

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -221,4 +222,4 @@ func (s *Session) Close(code codec.Code) error {
 	return errors.Join(said, s.stream.Close())
 }
 
-func kindName(kind wire.ObjectType) string { return kind.String()[len("OBJECT_TYPE_"):] }
+func kindName(kind wire.ObjectType) string { return strings.TrimPrefix(kind.String(), "OBJECT_TYPE_") }

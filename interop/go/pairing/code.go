@@ -16,7 +16,7 @@ const (
 )
 
 // Draw makes a code of 16 random bytes: as one number, most significant byte first, whose digits to
-// the base 31, the lowest first, are the seven characters (guessed, question 5).
+// the base 31, the lowest first, are the seven characters.
 func Draw(entropy []byte) string {
 	left, base := new(big.Int).SetBytes(entropy), big.NewInt(int64(len(codeAlphabet)))
 	var letters []byte

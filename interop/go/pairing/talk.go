@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"encoding/binary"
+	"strings"
 
 	"ioe.example/interop/codec"
+	"ioe.example/interop/wire"
 )
 
 const version = 1
@@ -87,6 +89,11 @@ func (b *Listener) take(framed []byte) ([][]byte, error) {
 	kind, body, err := b.parse(framed)
 	if err != nil {
 		return nil, err
+	}
+	if kind == kindRefused { // it ends the conversation and is not answered
+		number := binary.BigEndian.Uint16(body)
+		name := wire.ErrorCode(number).String()
+		return nil, codec.Refuse(codec.Code(strings.TrimPrefix(name, "ERROR_CODE_")), "the other side has refused")
 	}
 	if kind != b.due {
 		return nil, codec.Refuse(codec.Unexpected, "a message of kind %d instead of %d", kind, b.due)

@@ -44,20 +44,12 @@ func (r *Router) takeReport(from *Neighbor, report *wire.ZoneReport) error {
 		return codec.Refuse(codec.Unexpected, "a report that does not come from a child")
 	}
 	news := false
-	for _, part := range []struct {
-		envelopes []*wire.SignedEnvelope
-		kind      wire.ObjectType
-	}{
-		{report.Attestations, wire.ObjectType_OBJECT_TYPE_LINK_ATTESTATION},
-		{report.Limits, wire.ObjectType_OBJECT_TYPE_CONNECTION_LIMIT},
-	} {
-		for _, envelope := range part.envelopes {
-			newer, err := r.takeReported(envelope, part.kind)
-			if err != nil {
-				return err
-			}
-			news = news || newer
+	for _, envelope := range append(report.Attestations, report.Limits...) {
+		newer, err := r.takeReported(envelope)
+		if err != nil {
+			return err
 		}
+		news = news || newer
 	}
 	for _, neighbor := range r.Neighbors {
 		if parent, _ := r.radial(neighbor); parent && news {
@@ -68,10 +60,7 @@ func (r *Router) takeReport(from *Neighbor, report *wire.ZoneReport) error {
 }
 
 // takeReported judges one nested statement as if it had come by itself (IOE-GRD-070, 080).
-func (r *Router) takeReported(envelope *wire.SignedEnvelope, kind wire.ObjectType) (newer bool, err error) {
-	if envelope.Type != kind {
-		return false, codec.Refuse(codec.OutOfBounds, "a %s where a %s belongs", envelope.Type, kind)
-	}
+func (r *Router) takeReported(envelope *wire.SignedEnvelope) (newer bool, err error) {
 	opened, err := codec.Open(r.Network.NetworkID, r.now(), r.keys.ring, envelope)
 	if err != nil {
 		return false, err

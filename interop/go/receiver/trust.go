@@ -43,6 +43,9 @@ func (k keys) hold(key *wire.OperationalKey, objectID []byte) {
 }
 
 func (r *Router) takeKey(key *wire.OperationalKey, objectID []byte) error {
+	if err := codec.JudgeKeyTimes(key, r.now()); err != nil {
+		return err
+	}
 	node := nodeOf(key)
 	highest, unexpired := uint64(0), 0
 	for _, held := range r.keys.byNode[node] {

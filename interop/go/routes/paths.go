@@ -40,9 +40,6 @@ func (r *Reader) CheckPath(advert *wire.PathAdvert) (*Path, error) {
 	var signed [][]byte
 	var hashes [][]byte
 	for i, envelope := range advert.Entries {
-		if envelope.Type != wire.ObjectType_OBJECT_TYPE_PATH_ENTRY {
-			return nil, codec.Refuse(codec.OutOfBounds, "a %s in a path", envelope.Type)
-		}
 		opened, err := codec.Open(r.NetworkID, r.NowUtc, r.Keys, envelope)
 		if err != nil {
 			return nil, err

@@ -88,7 +88,7 @@ func lossSearch(in struct {
 	}
 	packet, found := find(&in.EnergyJ.Int, sense)
 	if !found {
-		return nil, codec.Refuse("ZERO_ENERGY", "no packet") // guessed, question 6
+		return nil, codec.Refuse("ZERO_ENERGY", "no packet") // question 6
 	}
 	return outputs{"flow_j": number(packet.FlowJ), "sent_j": number(packet.SentJ), "received_j": number(packet.ReceivedJ)}, nil
 }

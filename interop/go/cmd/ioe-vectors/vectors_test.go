@@ -67,7 +67,7 @@ func TestPublishedVectors(t *testing.T) {
 		}
 	}
 	t.Logf("%d vectors, %d of them of operations that are not here", asked, unsupported)
-	if asked-unsupported < 500 || compared < asked/2 {
+	if answered := asked - unsupported; answered < 500 || compared < answered/2 {
 		t.Errorf("%d vectors, %d values compared: too few to show anything", asked, compared)
 	}
 }
