@@ -22,6 +22,7 @@ import dashboard  # noqa: E402
 from spec_blocks import report, update_file  # noqa: E402
 
 from ioe_router.adapters.metrics.table import LABELS, METRICS  # noqa: E402
+from ioe_router.daemon.config_text import reference as options_text  # noqa: E402
 from ioe_router.daemon.log_events import DAEMON, LogEvent, router_events  # noqa: E402
 from ioe_router.daemon.reporting import REMEDIES  # noqa: E402
 from ioe_router.model.errors import ErrorCode  # noqa: E402
@@ -42,6 +43,14 @@ errors. No line has a key, a passphrase or a code of a pairing in it.
 
 `node.log_level` says which lines are written; `ioe log level` changes that while the node runs.
 """
+_OPTIONS_HEAD = """
+A node is configured by one TOML file, `node.toml`. `ioe config init` makes one to begin with, `ioe config
+example` prints one with every option, `ioe config check` says what is wrong with one. Paths are relative to
+the folder of the file.
+
+*Live* options are taken up by a running node (`ioe config apply`, or SIGHUP); all others wait for a restart,
+and `ioe config diff` says which do. An environment variable takes the place of what the file says.
+"""
 _ERRORS_HEAD = """
 The codes by which nodes refuse each other's objects and end sessions, as registered in SPEC section 13.2;
 they stand in the log (`code`), in metrics (in lower case), in the answers of the control API and on the
@@ -61,6 +70,11 @@ def metrics_page() -> str:
     lines += ["", "## Labels", "", "| Label | Values |", "|---|---|"]
     lines += [f"| `{name}` | {says} |" for name, says in LABELS.items()]
     return "\n".join(lines) + "\n"
+
+
+def options_page() -> str:
+    """Every option of node.toml."""
+    return "\n".join(["# Configuration", "", _NOTE, _OPTIONS_HEAD.rstrip()]) + "\n" + options_text()
 
 
 def log_page() -> str:
@@ -97,6 +111,7 @@ def main() -> int:
     check = parser.parse_args().check
     registry = (ROOT / "SPEC.md").read_text(encoding="utf-8").split("### 13.2 Codes", 1)[1]
     pages = {
+        "configuration.md": options_page(),
         "metrics.md": metrics_page(),
         "log-events.md": log_page(),
         "errors.md": errors_page(registry.split("\n## ", 1)[0]),

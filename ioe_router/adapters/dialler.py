@@ -115,6 +115,7 @@ class Dialler:
         self._channel: grpc.aio.Channel | None = None
         self._call: Call | None = None
         self._abandoned = False
+        self._retired = False
         self._failures = 0
         self._trouble_since: tuple[ErrorCode, float] | None = None
         table.diallers[peer.node] = self
@@ -130,11 +131,16 @@ class Dialler:
             self._abandoned = True
             self._call.cancel()
 
+    def retire(self) -> None:
+        """Make no other attempt; a stream of this one that stands goes on until it is over."""
+        self._retired = True
+        self.abandon()
+
     async def run(self) -> None:
-        """Dial whenever there is no live stream, until the table is closing or the neighbour removed."""
+        """Dial whenever there is no live stream, until retired or the table is closing."""
         if self._table.node > self._neighbor:
             await asyncio.sleep(self._patience.grace_ms / MS_PER_S)
-        while not (self._table.closing or self._table.is_removed(self._neighbor)):
+        while not (self._retired or self._table.closing or self._table.is_removed(self._neighbor)):
             await self._table.wait_until_free(self._neighbor)
             await asyncio.sleep(max(self._pause_s(), self._table.barred_s(self._neighbor)))
             if self._wanted():
@@ -142,7 +148,9 @@ class Dialler:
 
     def _wanted(self) -> bool:
         table, neighbor = self._table, self._neighbor
-        return not (table.closing or table.is_removed(neighbor) or table.is_live(neighbor))
+        if self._retired or table.closing:
+            return False
+        return not (table.is_removed(neighbor) or table.is_live(neighbor))
 
     def _pause_s(self) -> float:
         if self._failures == 0:

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ioe_router.adapters.certificates import LEAF_LIFETIME_S, Leaf
@@ -37,7 +37,8 @@ from ioe_router.adapters.runner import (
     apply_nothing,
     keep_silent,
 )
-from ioe_router.core.inputs import Input, Shutdown, Started
+from ioe_router.config import RouterConfig
+from ioe_router.core.inputs import Input, Reconfigure, Shutdown, Started
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId
 
@@ -154,17 +155,38 @@ class Node:
     def dial(self, addresses: dict[NodeId, str] | None = None) -> None:
         """Begin to dial the neighbours whose address is known from the peers or given here."""
         for peer in self._peers:
-            address = (addresses or {}).get(peer.node, peer.address)
-            if address is not None and peer.node not in self._table.diallers:
-                dialler = Dialler(
-                    self._table,
-                    Peer(node=peer.node, ca=peer.ca, address=address),
-                    leaf=self.leaf,
-                    transport=self._host.transport,
-                    on_trouble=self._host.on_trouble,
-                    wall_utc_s=self._host.wall_utc_s,
-                )
-                self._watch(dialler.run())
+            self._dial(replace(peer, address=(addresses or {}).get(peer.node, peer.address)))
+
+    def _dial(self, peer: Peer) -> None:
+        if peer.address is None or peer.node in self._table.diallers:
+            return
+        dialler = Dialler(
+            self._table,
+            peer,
+            leaf=self.leaf,
+            transport=self._host.transport,
+            on_trouble=self._host.on_trouble,
+            wall_utc_s=self._host.wall_utc_s,
+        )
+        self._watch(dialler.run())
+
+    def reconfigure(self, config: RouterConfig, peers: tuple[Peer, ...]) -> None:
+        """Take up another configuration; sessions with neighbours that stay as they are go on.
+
+        The router has to be able to take it up (`Router.refuse_reconfigure`).
+        """
+        self._runner.submit(Reconfigure(config=config))  # before any stream of a new neighbour
+        before, after = ({peer.node: peer for peer in some} for some in (self._peers, peers))
+        self._peers = peers
+        for node in before.keys() - after.keys():
+            self._server.identity.forget(node)
+            self._table.dismiss(node)
+        for node, peer in after.items():
+            if before.get(node) != peer:
+                self._server.identity.trust(node, peer.ca)
+                self._table.enter(node)
+                self._table.redial(node)
+                self._dial(peer)
 
     async def wait(self) -> None:
         """Return never, unless something inside fails: then raise that."""
@@ -193,11 +215,6 @@ class Node:
         if self._failed.done() and not self._failed.cancelled():
             self._failed.exception()  # whoever waited has it; nobody else is owed it
         await asyncio.sleep(_TICK_S)
-
-    def remove(self, neighbor: NodeId) -> None:
-        """End the session with a neighbour and treat it as a stranger until the next start."""
-        self._server.identity.forget(neighbor)
-        self._table.remove(neighbor)
 
     def submit(self, command: Input) -> None:
         """Give the router a command."""
@@ -285,7 +302,7 @@ class Node:
         """Run a coroutine for the node's life; its failure is the node's."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._on_done)
-        self._tasks.append(task)
+        self._tasks = [*self._tasks[:1], *(one for one in self._tasks[1:] if not one.done()), task]
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed is None or self._failed.done():

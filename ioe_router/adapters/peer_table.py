@@ -31,6 +31,10 @@ class Opening(Protocol):
         """The neighbour has come to us: give the attempt up, if one is being made."""
         ...
 
+    def retire(self) -> None:
+        """Make no other attempt; a stream that stands goes on."""
+        ...
+
 
 class PeerTable:
     """The live streams of one node; SendFrame and CloseSession end up here."""
@@ -57,12 +61,24 @@ class PeerTable:
         """Whether the operator has removed the neighbour since the start."""
         return neighbor in self._removed
 
-    def remove(self, neighbor: NodeId) -> None:
-        """The node is no neighbour any more: end its stream and take no other, in either direction."""
+    def enter(self, neighbor: NodeId) -> None:
+        """The node is a neighbour from now on, or one again."""
+        self._removed.discard(neighbor)
+        self.totals.setdefault(neighbor, Traffic())
+        if neighbor not in self._free:
+            self._free[neighbor] = asyncio.Event()
+            self._free[neighbor].set()
+
+    def dismiss(self, neighbor: NodeId) -> None:
+        """The node is no neighbour any more: take no stream of it; the router closes the one that stands."""
         self._removed.add(neighbor)
-        if (dialler := self.diallers.get(neighbor)) is not None:
-            dialler.abandon()
-        self.close(neighbor, ErrorCode.NOT_A_NEIGHBOR, _REMOVED)
+        if (dialler := self.diallers.pop(neighbor, None)) is not None:
+            dialler.retire()
+
+    def redial(self, neighbor: NodeId) -> None:
+        """Another dialler is to take over, once the stream that stands is over."""
+        if (dialler := self.diallers.pop(neighbor, None)) is not None:
+            dialler.retire()
 
     async def wait_until_free(self, neighbor: NodeId) -> None:
         """Return once no stream to the neighbour stands."""

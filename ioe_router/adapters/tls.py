@@ -59,6 +59,12 @@ class ServerIdentity:
         with self._lock:
             return dict(self._pinned)
 
+    def trust(self, neighbor: NodeId, ca: x509.Certificate) -> None:
+        """Trust a node, from the next handshake on."""
+        with self._lock:
+            self._pinned[neighbor] = ca
+            self._fresh = True
+
     def forget(self, neighbor: NodeId) -> None:
         """Trust a node no longer, from the next handshake on."""
         with self._lock:

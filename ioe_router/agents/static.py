@@ -40,6 +40,7 @@ class StaticOffer:
     source: SourceClass = SourceClass.UNSPECIFIED
     carbon_mg_per_kwh: int = 0
     is_default: bool = False
+    energy_cap_j: int = 0  # of all slots together, as of a battery; 0: no such bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,22 @@ class StaticAgent:
         self._needs = needs
         self._offered_until = Slot(0)
 
+    def restate(
+        self, offers: tuple[StaticOffer, ...], needs: tuple[StaticNeed, ...], now: Now
+    ) -> tuple[Input, ...]:
+        """Trade this from now on: offers are published anew, those that are no more are withdrawn."""
+        before, self._offers, self._needs = self._offers, offers, needs
+        if before == offers:
+            return ()
+        self._offered_until = Slot(0)
+        first = next_slot(slot_at(now.utc_s, self._slot_s), self._slot_s)
+        gone = tuple(
+            self._offer(number, offer, first, 0)
+            for number, offer in enumerate(before, start=1)
+            if number > len(offers)
+        )
+        return (*gone, *self._publish(first))
+
     def start(self, now: Now) -> tuple[Input, ...]:
         """The first offers, to be given to the router after its Started."""
         return tuple(self._publish(next_slot(slot_at(now.utc_s, self._slot_s), self._slot_s)))
@@ -91,21 +108,23 @@ class StaticAgent:
             return
         self._offered_until = next_slot(first, self._slot_s, self._horizon)
         for number, offer in enumerate(self._offers, start=1):
-            run = OfferRun(
-                slots=self._horizon, energy_j=offer.energy_j, price_micro_per_kwh=offer.price_micro_per_kwh
-            )
-            yield PublishOffer(
-                offer_no=number,
-                direction=offer.direction,
-                source=offer.source,
-                firmness=Firmness.FIRM,
-                first_slot=first,
-                runs=(run,),
-                energy_cap_j=0,
-                carbon_mg_per_kwh=offer.carbon_mg_per_kwh,
-                is_default=offer.is_default,
-                lifetime_s=self._lifetime_s,
-            )
+            yield self._offer(number, offer, first, offer.energy_j)
+
+    def _offer(self, number: int, offer: StaticOffer, first: Slot, energy_j: int) -> PublishOffer:
+        """The offer with this much in every slot; nothing withdraws it."""
+        run = OfferRun(slots=self._horizon, energy_j=energy_j, price_micro_per_kwh=offer.price_micro_per_kwh)
+        return PublishOffer(
+            offer_no=number,
+            direction=offer.direction,
+            source=offer.source,
+            firmness=Firmness.FIRM,
+            first_slot=first,
+            runs=(run,),
+            energy_cap_j=offer.energy_cap_j,
+            carbon_mg_per_kwh=offer.carbon_mg_per_kwh,
+            is_default=offer.is_default,
+            lifetime_s=self._lifetime_s,
+        )
 
     def _trade(self, opening: SlotOpening) -> Iterator[Input]:
         loss_j = opening.supply_j

@@ -8,8 +8,8 @@ import click
 
 from ioe_router.adapters.keystore import load_operational
 from ioe_router.daemon.assembly import read_plan, router_config
+from ioe_router.daemon.config_text import example as example_text
 from ioe_router.daemon.errors import StartRefused
-from ioe_router.daemon.settings import EXAMPLE
 from ioe_router.model.bech32m import node_text
 from ioe_router.model.errors import UsageError
 
@@ -38,4 +38,4 @@ def check(file: Path) -> None:
 @config.command()
 def example() -> None:
     """Print a commented configuration with every option."""
-    click.echo(EXAMPLE.read_text(encoding="utf-8"), nl=False)
+    click.echo(example_text(), nl=False)

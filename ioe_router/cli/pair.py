@@ -253,4 +253,4 @@ class _Host:
         if link is None and self._terms is not None:
             click.echo("the other operator did not sign the link; agree on its terms and pair again")
         if peer.has_link:
-            click.echo("start this node, or restart it if it runs; the two will then hold a session")
+            click.echo("start this node; one that runs takes the neighbour up by itself within seconds")

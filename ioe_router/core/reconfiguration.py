@@ -205,3 +205,9 @@ def taken_up(before: RouterConfig, after: RouterConfig) -> tuple[RouterConfig, t
     waiting = tuple(n for n in names if n not in CHANGEABLE and getattr(before, n) != getattr(after, n))
     kept = {name: getattr(before, name) for name in waiting}
     return replace(after, **kept), waiting
+
+
+def session_ends(before: RouterConfig, after: RouterConfig) -> tuple[NodeId, ...]:
+    """With whom the session ends when one configuration follows the other."""
+    kept = {one.node: (one.role, one.attestation) for one in after.neighbors}
+    return tuple(one.node for one in before.neighbors if kept.get(one.node) != (one.role, one.attestation))

@@ -30,21 +30,22 @@ from ioe_router.adapters.keystore import (
 )
 from ioe_router.adapters.peer_server import split_address
 from ioe_router.adapters.revocation_files import heeded, read_revocation
-from ioe_router.agents.static import StaticAgent, StaticNeed, StaticOffer
+from ioe_router.agents.static import StaticAgent
 from ioe_router.config import NeighborConfig, RouterConfig, Transit
 from ioe_router.daemon.announcing import check_pairing
 from ioe_router.daemon.collector import check_telemetry
 from ioe_router.daemon.domain import aggregation_config, domain_config, refuse_misfit
 from ioe_router.daemon.errors import ConfigRefused, StartRefused
 from ioe_router.daemon.peer_files import PeerFile, read_peers
-from ioe_router.daemon.settings import NeighborSection, Settings, read_settings
+from ioe_router.daemon.policy_settings import policy_of
+from ioe_router.daemon.settings import NeighborSection, PolicySection, Settings, read_settings
+from ioe_router.daemon.trading import needs_of, offers_of
 from ioe_router.model.bech32m import node_short, parse_node
 from ioe_router.model.clock import Now
 from ioe_router.model.discovery import Role
 from ioe_router.model.errors import SignerLost, UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.parameters import NetworkParameters
-from ioe_router.model.routing import Direction, SourceClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,10 @@ class Plan:
     neighbors: tuple[Neighbor, ...]
     unlinked: tuple[PeerFile, ...]  # paired, but no link has been attested: no sessions with them
 
+    def named(self) -> dict[str, NodeId]:
+        """The neighbours by the names that rules know them by."""
+        return {name_of(one): one.node for one in self.neighbors}
+
     @property
     def peer_folder(self) -> Path:
         """Folder of the paired neighbours."""
@@ -93,30 +98,10 @@ class Plan:
 
     def agent(self) -> StaticAgent:
         """The agent that trades what the configuration says."""
-        agent = self.settings.agent
         return StaticAgent(
             self.parameters,
-            offers=tuple(
-                StaticOffer(
-                    direction=Direction[o.direction.upper()],
-                    energy_j=o.energy_j,
-                    price_micro_per_kwh=o.price_micro_per_kwh,
-                    source=SourceClass[o.source.upper()],
-                    carbon_mg_per_kwh=o.carbon_mg_per_kwh,
-                    is_default=o.is_default,
-                )
-                for o in agent.offer
-            ),
-            needs=tuple(
-                StaticNeed(
-                    direction=Direction[n.direction.upper()],
-                    energy_j=n.energy_j,
-                    price_limit_micro_per_kwh=n.price_limit_micro_per_kwh,
-                    default_limit_micro_per_kwh=n.default_limit_micro_per_kwh,
-                    priority=n.priority,
-                )
-                for n in agent.need
-            ),
+            offers=offers_of(self.settings.agent),
+            needs=needs_of(self.settings.agent),
             lifetime_max_s=self.settings.timers.offer_lifetime_max_s,
         )
 
@@ -127,10 +112,13 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """Read a configuration and every public file it names. ConfigRefused at the first thing wrong."""
-    settings = read_settings(path)
-    folder = path.resolve().parent
+    return plan_of(read_settings(path), path)
+
+
+def plan_of(settings: Settings, path: Path) -> Plan:
+    """What settings amount to with the files that they name. ConfigRefused at the first thing wrong."""
     try:
-        return _plan(settings, folder)
+        return _plan(settings, path.resolve().parent)
     except ConfigRefused:
         raise
     except UsageError as error:
@@ -159,6 +147,7 @@ def _plan(settings: Settings, folder: Path) -> Plan:
         *(_neighbor(peer.section, peer.folder, peer.name) for peer in peers if peer.has_link),
     )
     _refuse_odd_neighbors(node, neighbors, settings)
+    policy_of(settings.policy, {name_of(one): one.node for one in neighbors})
     return Plan(
         settings=settings,
         folder=folder,
@@ -179,6 +168,12 @@ def _neighbor(section: NeighborSection, folder: Path, paired: str | None = None)
     return Neighbor(section=section, node=node, ca=ca, file=file, where=str(where), paired=paired)
 
 
+def name_of(neighbor: Neighbor) -> str:
+    """What a neighbour is called in rules and logs."""
+    stated = neighbor.section.name or neighbor.paired
+    return stated or Path(neighbor.section.node_pub).name.removesuffix(".pub").removesuffix(".node")
+
+
 def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], settings: Settings) -> None:
     seen: set[NodeId] = set()
     for neighbor in neighbors:
@@ -189,6 +184,10 @@ def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], setting
                 f"neighbour {node_short(neighbor.node)} is configured twice; leave one of the two out"
             )
         seen.add(neighbor.node)
+    names = [neighbor.section.name for neighbor in neighbors if neighbor.section.name is not None]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two neighbours are called {twice!r}; give one of them another neighbor.name")
     if len(seen) > settings.limits.neighbors:
         raise UsageError(f"{len(seen)} neighbours exceed limits.neighbors; raise the limit")
 
@@ -265,6 +264,7 @@ def router_config(plan: Plan, now: Now) -> RouterConfig:
         node=plan.node,
         parameters=plan.parameters,
         neighbors=tuple(_attested(neighbor, plan, now) for neighbor in plan.neighbors),
+        policy=policy_of(settings.policy, plan.named()),
         balance_party=parse_node(balance.party) if balance.party is not None else None,
         connection_import_w=connection.import_w,
         connection_export_w=connection.export_w,
@@ -296,6 +296,13 @@ def _attested(neighbor: Neighbor, plan: Plan, now: Now) -> NeighborConfig:
         node=neighbor.node,
         attestation=sealed.envelope,
         role=Role[section.role.upper()],
-        transit=None if section.transit is None else Transit(section.transit),
+        transit=_transit(section, plan.settings.policy),
         fee_micro_per_kwh=section.fee_micro_per_kwh,
     )
+
+
+def _transit(section: NeighborSection, policy: PolicySection) -> Transit | None:
+    """What the neighbour's own table says, else what the policy says for all."""
+    if section.transit is not None:
+        return Transit(section.transit)
+    return None if policy.transit else Transit.NONE

@@ -93,7 +93,7 @@ def facts_of(plan: Plan, config: Path, started_utc_s: int) -> Facts:
         started_utc_s=started_utc_s,
         protocol_version=VERSION,
         pid=os.getpid(),
-        names={one.node: one.paired for one in plan.neighbors if one.paired is not None},
+        names={node: name for name, node in plan.named().items()},
         addresses={one.node: one.section.address for one in plan.neighbors if one.section.address},
     )
 
@@ -107,16 +107,19 @@ class Control:
         self._config = config
         self._log = log
         self.witness = Witness(plan.clock.now)
+        self._started_utc_s = 0
+        self._facts = facts_of(plan, config, 0)
         self._server: ControlServer | None = None
 
     async def start(self, router: InspectedRouter, node: Node, now: Now) -> None:
         """Serve. StartRefused: a door cannot be opened."""
-        facts = facts_of(self._plan, self._config, now.utc_s)
+        self._started_utc_s = now.utc_s
+        self.follow(self._plan)
         served = Served(
             router=router,
             node=node,
             now=self._plan.clock.now,
-            facts=lambda: facts,
+            facts=lambda: self._facts,
             log=self._log,
             witness=self.witness,
             describe=fields_of,
@@ -128,6 +131,10 @@ class Control:
             raise InUse(str(error)) from error
         except UsageError as error:
             raise StartRefused(str(error)) from error
+
+    def follow(self, plan: Plan) -> None:
+        """Another plan is in force: names and addresses follow, doors do not."""
+        self._facts = facts_of(plan, self._config, self._started_utc_s)
 
     async def stop(self) -> None:
         """Serve no more."""

@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ioe_router.daemon.errors import ConfigRefused
-from ioe_router.daemon.settings import Positive, Section, Unsigned, parse_toml
+from ioe_router.daemon.toml_text import Positive, Section, Unsigned, parse_toml
 from ioe_router.model.discovery import LinkAttestation, LinkKind, LossModel
 from ioe_router.model.ids import NodeId
 

@@ -1,20 +1,19 @@
 """The daemon: one node from node.toml, until a signal, a defect or a twin ends it.
 
-    SIGTERM, SIGINT  health NOT_SERVING, Close to the neighbours, port freed, exit code 0
+    SIGTERM, SIGINT  a restart is announced (node.restart_s), port freed, exit code 0
+    SIGHUP           the configuration is read again, and what is live of it taken up
     a twin           a neighbour keeps refusing us as a duplicate: stop, and say so
     a defect         whatever the router raises ends the process; the journal has all before
 
-Should stopping itself hang, a watchdog ends the process.
+Stopping has a fixed order; what hangs in it is named (stopping.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import sys
-import threading
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Final
@@ -37,9 +36,13 @@ from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
 from ioe_router.daemon.key_keeper import KeyKeeper, Secret
 from ioe_router.daemon.peer_watch import PeerWatch
+from ioe_router.daemon.reload import Reloader
 from ioe_router.daemon.reporting import Log
+from ioe_router.daemon.stopping import Step, Stopping
 from ioe_router.daemon.store import open_store
+from ioe_router.daemon.systemd import ServiceManager
 from ioe_router.daemon.telemetry import Telemetry
+from ioe_router.daemon.trading import needs_of, offers_of
 from ioe_router.daemon.transport_log import TransportLog
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.clock import Now
@@ -50,7 +53,6 @@ _OWN_REVOKED: Final = (
     "the operational key of this node has been revoked;"
     " make another with 'ioe identity rotate' and start it again"
 )
-_STOP_S: Final = 15.0
 
 
 class SystemEntropy:
@@ -89,6 +91,9 @@ class _Daemon:
         self._recording: FileSink | None = None
         self._store = store
         self._log = Log(plan.settings.node.log_level)
+        self._path = config
+        self._manager = ServiceManager()
+        self._reloader: Reloader | None = None
         self._control = Control(plan, config, self._log)
         self._telemetry = Telemetry(plan, store, self._log)
         self._agent = plan.agent()
@@ -113,11 +118,7 @@ class _Daemon:
                 if done.done():
                     done.result()
         finally:
-            watchdog = threading.Timer(_STOP_S, os._exit, (1,))
-            watchdog.daemon = True
-            watchdog.start()
             await self._stop(node, health)
-            watchdog.cancel()
 
     def _node(self) -> tuple[Node, Now]:
         plan, clock = self._plan, self._plan.clock
@@ -196,11 +197,12 @@ class _Daemon:
         except UsageError as error:
             raise StartRefused(str(error)) from error
         if self._router is not None:
+            self._reloader = Reloader(self._plan, self._path, self._router, node, self._log, self._follow)
+            self._beside(PeerWatch(self._plan.peer_folder, self._reloader.take_peers).run())
             await self._control.start(self._router, node, now)
         for command in self._agent.start(now):
             node.submit(command)
         node.dial()
-        self._beside(PeerWatch(self._plan, node, self._log).run())
         obey = self._plan.settings.node.clock == "kernel"
         self._beside(watch_clock(node, self._log, obey=obey))
         if self._keeper is not None:
@@ -214,24 +216,48 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, None)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         metrics_port = self._telemetry.start(node)
         health_port = await health.start() if health is not None else None
         ports = {"port": port, "health_port": health_port, "metrics_port": metrics_port}
         self._log.say("Started", node=node_text(node.node), **ports)
+        self._beside(self._manager.watch())
+        self._manager.ready(f"node {node_short(node.node)} on port {port}")
 
     async def _stop(self, node: Node, health: Health | None) -> None:
         self._log.say("Stopping")
+        self._manager.stopping("parting from the neighbours")
+        restart_s = self._plan.settings.node.restart_s if self._told_to_stop() else 0
+        steps: tuple[Step, ...] = (
+            ("watches", self._stop_watches),
+            *((("health", health.leave),) if health is not None else ()),
+            ("control", self._control.stop),
+            ("neighbours", lambda: node.stop(restart_s=restart_s)),
+            ("telemetry", self._telemetry.stop),
+            *((("ports", health.stop),) if health is not None else ()),
+        )
+        await Stopping(lambda step: self._log.warn("StopHangs", step=step)).run(steps)
+        sys.stderr.flush()
+
+    async def _stop_watches(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if health is not None:
-            await health.leave()
-        await self._control.stop()
-        await node.stop(restart_s=self._plan.settings.node.restart_s if self._told_to_stop() else 0)
-        if health is not None:
-            await health.stop()
-        await self._telemetry.stop()
-        sys.stderr.flush()
+
+    def _reload(self) -> None:
+        if self._reloader is not None:
+            self._manager.reloading()
+            self._reloader.reload()
+            self._manager.ready("configuration read again")
+
+    def _follow(self, plan: Plan) -> Iterable[Input]:
+        """Another plan is in force: what of it is no matter of the router."""
+        if self._log.level != plan.settings.node.log_level != self._plan.settings.node.log_level:
+            self._log.level = plan.settings.node.log_level
+        self._plan = plan
+        self._control.follow(plan)
+        trading = plan.settings.agent
+        return self._agent.restate(offers_of(trading), needs_of(trading), plan.clock.now())
 
     def _beside(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -22,7 +22,8 @@ from ioe_router.adapters.attestation import AttestationFile, write_attestation
 from ioe_router.adapters.files import make_directory, sync_directory, write_whole
 from ioe_router.adapters.keystore import node_pub, read_node_pub
 from ioe_router.daemon.errors import ConfigRefused
-from ioe_router.daemon.settings import NeighborSection, parse_toml
+from ioe_router.daemon.settings import NeighborSection
+from ioe_router.daemon.toml_text import parse_toml
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.errors import UsageError
 from ioe_router.model.ids import NodeId

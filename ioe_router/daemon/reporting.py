@@ -39,7 +39,19 @@ from ioe_router.model.ids import NODE_ID_BYTES, NodeId
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 _NODE_FIELDS: Final = frozenset(
-    {"neighbor", "peer", "origin", "failing_node", "node", "initiator", "toward_initiator", "toward_origin"}
+    {
+        "neighbor",
+        "peer",
+        "origin",
+        "failing_node",
+        "node",
+        "initiator",
+        "toward_initiator",
+        "toward_origin",
+        "added",
+        "removed",
+        "changed",
+    }
 )
 _CHATTER: Final = (OfferLearned, OfferLost, HoldAnswered, ReservationMoved, TradeProgress)
 _WARNINGS: Final = (NeighborDown, PeerFault, Equivocation, CommandRefused)
@@ -163,7 +175,7 @@ def _plain(name: str, value: object) -> object:
     if isinstance(value, Sealed):
         return {"id": value.object_id.hex(), **fields_of(value.body)}
     if isinstance(value, tuple):
-        return [_plain("", one) for one in value]
+        return [_plain(name, one) for one in value]
     if dataclasses.is_dataclass(value):
         return {"kind": type(value).__name__, **fields_of(value)}
     return value

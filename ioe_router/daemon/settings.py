@@ -1,43 +1,31 @@
 """node.toml: what the operator of one node writes down, and how a mistake in it is named.
 
-Every option is documented in node.example.toml beside this file, with its unit
-and default; a test keeps the two equal.  Unknown options are refused with the
-nearest known name, wrong values with their place.  Paths are relative to the
-folder of the file.  What the files behind the paths say is checked in
-assembly.py.
+The sections here give names, types and defaults; what an option means, its unit and its
+bounds are in the table of options (options.py).  A value from the environment
+(environment.py) takes the place of one in the file.  Paths are relative to the folder
+of the file.  What the files behind the paths say is checked in assembly.py.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import tomllib
-import typing
+import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from ioe_router.config import BUDGET_BOUNDS, Budgets, Limits, Rate, Timers
+from ioe_router.daemon.environment import overrides
 from ioe_router.daemon.errors import ConfigRefused
+from ioe_router.daemon.options import Option, by_name
+from ioe_router.daemon.toml_text import Section, Signed, Source, convert, fields_of, table_of
+from ioe_router.daemon.units import unit_of
 
-Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Positive = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-Signed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_Ppm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-_Keepalive = Annotated[int, msgspec.Meta(ge=1_000, le=60_000)]
-_Restart = Annotated[int, msgspec.Meta(ge=0, le=3_600)]
-_Lifetime = Annotated[int, msgspec.Meta(ge=3_600, le=90 * 86_400)]
-
-_TYPES: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
-EXAMPLE: Final = Path(__file__).with_name("node.example.toml")
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file."""
-
-
-S = TypeVar("S", bound=Section)
+SourceName = Literal["unspecified", "solar", "wind", "hydro", "geothermal", "storage", "fuel", "grid"]
+Action = Literal["accept", "reject"]
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 class NodeSection(Section, frozen=True, kw_only=True):
@@ -50,11 +38,11 @@ class NodeSection(Section, frozen=True, kw_only=True):
     metrics: str | None = None
     passphrase: Annotated[str, msgspec.Meta(pattern=r"^(file:.+|fd:[0-9]+|credential:[^/]+)$")] | None = None
     signer: tuple[str, ...] = ()
-    operational_lifetime_s: _Lifetime = 7 * 86_400
-    keepalive_ms: _Keepalive = 5_000
-    restart_s: _Restart = 0
+    operational_lifetime_s: int = 7 * 86_400
+    keepalive_ms: int = 5_000
+    restart_s: int = 120
     clock: Literal["trusted", "kernel"] = "trusted"
-    clock_offset_ms: Signed = 0
+    clock_offset_ms: int = 0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -64,32 +52,32 @@ class NetworkSection(Section, frozen=True, kw_only=True):
     network_id: str
     currency: str
     slot_s: int
-    reference_price_micro_per_kwh: Signed
+    reference_price_micro_per_kwh: int
     floor_micro_per_kwh: tuple[Signed, ...]
-    link_state_steps: Positive
-    voltage_min_micro_pu: Positive
-    voltage_max_micro_pu: Positive
-    voltage_guard_micro_pu: Unsigned
-    preemption_gap: Unsigned = 0
-    preemption_grace_s: Positive = 30
+    link_state_steps: int
+    voltage_min_micro_pu: int
+    voltage_max_micro_pu: int
+    voltage_guard_micro_pu: int
+    preemption_gap: int = 0
+    preemption_grace_s: int = 30
 
 
 class ConnectionSection(Section, frozen=True, kw_only=True):
     """[connection]: what the node's own devices may exchange."""
 
-    import_w: Unsigned
-    export_w: Unsigned
-    reactive_max_var: Unsigned = 0
-    slack_voltage_micro_pu: Positive = 1_000_000
-    forecast_margin_ppm: _Ppm = 0
+    import_w: int
+    export_w: int
+    reactive_max_var: int = 0
+    slack_voltage_micro_pu: int = 1_000_000
+    forecast_margin_ppm: int = 0
 
 
 class BalanceSection(Section, frozen=True, kw_only=True):
     """[balance]: who settles this node's imbalance, or at what prices it settles that of others."""
 
     party: str | None = None
-    imbalance_short_micro_per_kwh: Signed = 0
-    imbalance_long_micro_per_kwh: Signed = 0
+    imbalance_short_micro_per_kwh: int = 0
+    imbalance_long_micro_per_kwh: int = 0
 
 
 class NeighborSection(Section, frozen=True, kw_only=True):
@@ -97,10 +85,42 @@ class NeighborSection(Section, frozen=True, kw_only=True):
 
     node_pub: str
     attestation: str
+    name: str | None = None
     address: str | None = None
     role: Literal["sibling", "customer", "provider", "peer"] = "sibling"
     transit: Literal["none", "customers", "paid"] | None = None
-    fee_micro_per_kwh: Unsigned = 0
+    fee_micro_per_kwh: int = 0
+
+
+class FilterSection(Section, frozen=True, kw_only=True):
+    """[[policy.import_filter]], [[policy.export_filter]]: one rule."""
+
+    name: str
+    action: Action
+    neighbor: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()
+    direction: Literal["supply", "demand"] | None = None
+    source: tuple[SourceName, ...] = ()
+    is_default: bool | None = None
+    price_above_micro_per_kwh: int | None = None
+    price_below_micro_per_kwh: int | None = None
+    carbon_above_mg_per_kwh: int | None = None
+    carbon_below_mg_per_kwh: int | None = None
+
+
+class PolicySection(Section, frozen=True, kw_only=True):
+    """[policy]: what is let in, let out and bought."""
+
+    transit: bool = True
+    import_default: Action = "accept"
+    export_default: Action = "accept"
+    import_filter: tuple[FilterSection, ...] = ()
+    export_filter: tuple[FilterSection, ...] = ()
+    price_cap_micro_per_kwh: int | None = None
+    fee_max_micro_per_kwh: int | None = None
+    source_premium_micro_per_kwh: dict[SourceName, int] = msgspec.field(default_factory=dict)
+    carbon_price_micro_per_kg: int = 0
+    battery_reserve_j: int = 0
 
 
 class PairingSection(Section, frozen=True, kw_only=True):
@@ -127,7 +147,7 @@ class TelemetrySection(Section, frozen=True, kw_only=True):
     """[telemetry]: traces of reservations across hops."""
 
     traces: str | None = None
-    traces_share_ppm: _Ppm = 1_000_000
+    traces_share_ppm: int = 1_000_000
 
 
 class DomainSection(Section, frozen=True, kw_only=True):
@@ -142,22 +162,21 @@ class DomainSection(Section, frozen=True, kw_only=True):
 class AggregationSection(Section, frozen=True, kw_only=True):
     """[aggregation]: what a border offers of its domain to other domains."""
 
-    share_ppm: _Ppm
-    steps: Annotated[int, msgspec.Meta(ge=1, le=8)] = 4
-    margin_micro_per_kwh: Unsigned = 0
-    horizon_slots: Annotated[int, msgspec.Meta(ge=1, le=96)] = 8
+    share_ppm: int
+    steps: int = 4
+    margin_micro_per_kwh: int = 0
+    horizon_slots: int = 8
 
 
 class OfferSection(Section, frozen=True, kw_only=True):
     """[[agent.offer]]: energy offered in every slot."""
 
     direction: Literal["supply", "demand"]
-    energy_j: Positive
-    price_micro_per_kwh: Signed
-    source: Literal["unspecified", "solar", "wind", "hydro", "geothermal", "storage", "fuel", "grid"] = (
-        "unspecified"
-    )
-    carbon_mg_per_kwh: Unsigned = 0
+    energy_j: int
+    energy_cap_j: int = 0
+    price_micro_per_kwh: int
+    source: SourceName = "unspecified"
+    carbon_mg_per_kwh: int = 0
     is_default: bool = False
 
 
@@ -165,10 +184,10 @@ class NeedSection(Section, frozen=True, kw_only=True):
     """[[agent.need]]: energy wanted in every slot."""
 
     direction: Literal["supply", "demand"]
-    energy_j: Positive
-    price_limit_micro_per_kwh: Signed
-    default_limit_micro_per_kwh: Signed | None = None
-    priority: Annotated[int, msgspec.Meta(ge=0, le=7)] = 4
+    energy_j: int
+    price_limit_micro_per_kwh: int
+    default_limit_micro_per_kwh: int | None = None
+    priority: int = 4
 
 
 class AgentSection(Section, frozen=True, kw_only=True):
@@ -188,6 +207,7 @@ class Settings(Section, frozen=True, kw_only=True):
     domain: DomainSection | None = None
     aggregation: AggregationSection | None = None
     neighbor: tuple[NeighborSection, ...] = ()
+    policy: PolicySection = PolicySection()
     pairing: PairingSection = PairingSection()
     control: ControlSection = ControlSection()
     telemetry: TelemetrySection = TelemetrySection()
@@ -197,104 +217,59 @@ class Settings(Section, frozen=True, kw_only=True):
     budgets: Budgets = Budgets()
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings in a file. ConfigRefused says in one sentence what is wrong, where, and what to write."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigRefused(
-            f"{path} does not exist; 'ioe config example' prints a file to begin with"
-        ) from error
+        raise ConfigRefused(f"{path} does not exist; 'ioe config init' makes one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigRefused(
             f"{path} cannot be read ({error}); check its mode and that it is UTF-8 text"
         ) from error
-    return parse_settings(text, str(path))
+    return parse_settings(text, str(path), environ)
 
 
-def parse_settings(text: str, where: str) -> Settings:
-    """The settings in a text; `where` names it in errors."""
-    settings = parse_toml(text, where, Settings)
-    _refuse_negative(settings.timers, "timers", where)
-    _refuse_negative(settings.limits, "limits", where)
-    _refuse_odd_budgets(settings.budgets, where)
+def parse_settings(text: str, where: str, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in a text, and in the environment if one is given; `where` names the text in errors."""
+    source = Source(text, where, overrides(environ or {}, Settings))
+    settings = convert(source, Settings)
+    for name, value in numbers_of(settings):
+        option = by_name().get(_INDEX.sub("", name))
+        if option is not None and not option.allows(value):
+            raise ConfigRefused(f"{source.place(name)}: {_out_of_range(name, value, option)}")
+    _refuse_odd_budgets(settings.budgets, source)
     return settings
 
 
-def parse_toml(text: str, where: str, kind: type[S]) -> S:
-    """A TOML text as a table of this kind. ConfigRefused as above."""
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: digits or brackets without end
-        raise ConfigRefused(f"{where} is not valid TOML: {error}; correct that line") from error
-    _refuse_unknown(raw, kind, where, "")
-    try:
-        return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigRefused(f"{where}: {_readable(str(error))}") from error
+def numbers_of(value: object, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Every whole number in a table by its dotted name."""
+    for name in fields_of(type(value)):
+        inner = getattr(value, name)
+        if isinstance(inner, int) and not isinstance(inner, bool):
+            yield prefix + name, inner
+        elif table_of(type(inner)) is not None:
+            yield from numbers_of(inner, f"{prefix}{name}.")
+        elif isinstance(inner, tuple):
+            for index, one in enumerate(inner):
+                if table_of(type(one)) is not None:
+                    yield from numbers_of(one, f"{prefix}{name}[{index}].")
 
 
-def options_of(kind: type, prefix: str = "") -> list[str]:
-    """Every option under a table as dotted names, for the test of the example file."""
-    found: list[str] = []
-    for name, inner in _fields(kind).items():
-        table = _table_of(inner)
-        found += [prefix + name] if table is None else options_of(table, f"{prefix}{name}.")
-    return found
+def _out_of_range(name: str, value: int, option: Option) -> str:
+    unit = unit_of(name)
+    bounds = option.range() or "a number of 64 bits"
+    return f"{name} is {value}; write {bounds}{f', in {unit}' if unit else ''}"
 
 
-def _refuse_unknown(raw: dict[str, Any], kind: type, where: str, prefix: str) -> None:
-    """Walk the tables of a file beside their types; what has no field is refused with the nearest name."""
-    fields = _fields(kind)
-    for name, value in raw.items():
-        if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(fields)}"
-            raise ConfigRefused(f"{where}: there is no option {prefix + name!r}; {advice}")
-        table = _table_of(fields[name])
-        if table is not None:
-            inner = value if isinstance(value, list) else [value]
-            for one in inner:
-                if isinstance(one, dict):
-                    _refuse_unknown(one, table, where, f"{prefix}{name}.")
-
-
-def _fields(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _table_of(hint: object) -> type | None:
-    """The table type inside an annotation, None for a plain value."""
-    for inner in (hint, *typing.get_args(hint)):
-        if isinstance(inner, type) and (issubclass(inner, Section) or dataclasses.is_dataclass(inner)):
-            return inner
-    return None
-
-
-def _refuse_negative(values: Timers | Limits, table: str, where: str) -> None:
-    for field in dataclasses.fields(values):
-        if getattr(values, field.name) < 0:
-            raise ConfigRefused(f"{where}: {table}.{field.name} is negative; write 0 or more")
-
-
-def _refuse_odd_budgets(budgets: Budgets, where: str) -> None:
+def _refuse_odd_budgets(budgets: Budgets, source: Source) -> None:
     """A budget below its least would refuse honest neighbours; a rate above its most is none."""
     for name, (least, most, least_burst) in BUDGET_BOUNDS.items():
         rate: Rate = getattr(budgets, name)
+        where = source.place(f"budgets.{name}")
         if not least <= rate.per_s <= most:
             raise ConfigRefused(
                 f"{where}: budgets.{name}.per_s is {rate.per_s}; write a rate from {least} to {most}"
             )
         if rate.burst < least_burst:
             raise ConfigRefused(f"{where}: budgets.{name}.burst is {rate.burst}; write {least_burst} or more")
-
-
-def _readable(message: str) -> str:
-    """A message of msgspec with the place first and types as people call them."""
-    what, _, place = message.partition(" - at ")
-    for name, words in _TYPES.items():
-        what = what.replace(f"`{name}`", words)
-    place = place.strip("`").removeprefix("$.")
-    what = what.replace("`", "")
-    what = what[:1].lower() + what[1:]
-    return f"{place}: {what}; correct the value" if place else f"{what}; add it"

@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from ioe_router.daemon.errors import ConfigRefused
-from ioe_router.daemon.settings import Section, parse_toml
+from ioe_router.daemon.toml_text import Section, parse_toml
 
 EXAMPLE: Final = Path(__file__).with_name("lg.example.toml")
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")

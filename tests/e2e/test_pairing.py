@@ -121,7 +121,7 @@ def test_two_boxes_that_paired_hold_a_session_until_one_is_removed(
     assert listed.startswith("west ")
     assert listed.endswith("dials this node\n")
     ioe_ok("pair", "remove", "west", cwd=boxes / "east")
-    wait_for(lambda: bool(east.said("PeerRemoved")) and bool(west.said("NeighborDown")))
+    wait_for(lambda: bool(east.said("Reconfigured")) and bool(west.said("NeighborDown")))
     assert west.said("NeighborDown")[0]["code"] == "NOT_A_NEIGHBOR"
     wait_for(lambda: bool(west.said("DialFailed")))
     assert len(east.said("NeighborUp")) == 1

@@ -35,7 +35,9 @@ from ioe_router.adapters.recording import RecordingFile, unpacked
 from ioe_router.adapters.store import Store
 from ioe_router.adapters.store_reading import examine
 from ioe_router.config import RouterConfig
-from ioe_router.daemon.settings import EXAMPLE, NetworkSection, parse_settings, parse_toml
+from ioe_router.daemon.config_text import example
+from ioe_router.daemon.settings import NetworkSection, parse_settings
+from ioe_router.daemon.toml_text import parse_toml
 from ioe_router.model.bech32m import node_text, parse_node
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
@@ -207,7 +209,7 @@ def settings(data: bytes) -> None:
 def settings_seeds() -> list[bytes]:
     """The example with all options, and those of two nodes."""
     examples = sorted((ROOT / "examples").glob("**/*.toml"))
-    return [EXAMPLE.read_bytes(), *(one.read_bytes() for one in examples)]
+    return [example().encode(), *(one.read_bytes() for one in examples)]
 
 
 _TINY: Final = ROOT / "tests" / "scenarios" / "tiny"

@@ -12,10 +12,8 @@ from ioe_router.daemon.errors import ConfigRefused
 from ioe_router.daemon.link_terms import LinkTerms, LossTerms, attestation_of
 from ioe_router.daemon.peer_files import PeerFile, find_peer, read_peers, remove_peer, write_peer
 from ioe_router.daemon.peer_watch import PeerWatch
-from ioe_router.daemon.reporting import Log
 from ioe_router.model.bech32m import node_short, node_text
 from ioe_router.model.errors import UsageError
-from ioe_router.model.ids import NodeId
 from tests.unit.daemon.peer_rig import NOW_S, make_node, plan_of, stranger
 
 LOSS = LossTerms(vn_mv=400_000, planning_mv=400_000)
@@ -119,32 +117,20 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         read_peers(tmp_path)
 
 
-class _Node:
-    def __init__(self) -> None:
-        self.removed: list[NodeId] = []
-
-    def remove(self, neighbor: NodeId) -> None:
-        """Note whom."""
-        self.removed.append(neighbor)
-
-
-def test_a_running_node_notices_who_was_removed_and_added(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A removed peer is cut off once; an added one is named once with the remedy, and not taken up."""
+def test_a_running_node_notices_every_change_of_the_folder(tmp_path: Path) -> None:
+    """Who is added, edited or removed is told once each; nothing is told while nothing changes."""
     own, other = make_node(tmp_path / "own"), stranger()
     peers = tmp_path / "own" / "peers"
     peer = _write(peers, other, "east", None, _link(own, other))
-    node = _Node()
-    watch = PeerWatch(plan_of(tmp_path / "own"), node, Log("info"))
+    told: list[None] = []
+    watch = PeerWatch(peers, lambda: told.append(None))
     watch.look()
-    assert node.removed == []
+    assert told == []
     remove_peer(peer)
     _write(peers, stranger(), "west")
     watch.look()
     watch.look()
-    assert node.removed == [other.node]
-    said = capsys.readouterr().err
-    assert said.count("PeerRemoved") == 1
-    assert said.count("PeerAdded") == 1
-    assert "restart this node to take it up" in said
+    assert len(told) == 1
+    (peers / "west.toml").write_text((peers / "west.toml").read_text() + "fee_micro_per_kwh = 7\n")
+    watch.look()
+    assert len(told) == 2
