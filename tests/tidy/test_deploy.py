@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -29,6 +32,7 @@ KINDS = {
     "Service": "core.v1.Service",
     "StatefulSet": "apps.v1.StatefulSet",
 }
+NOTIFY_RELOAD_SINCE = 253  # version of systemd
 NODES = tuple(names())
 MANIFESTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.name != "kustomization.yaml")
 BASE: dict[str, Any] = yaml.safe_load((KUBERNETES / "base" / "statefulset.yaml").read_text(encoding="utf-8"))
@@ -153,3 +157,19 @@ def test_image_takes_hashed_requirements_only() -> None:
     for line in re.findall(r"pip install[^\n]*", text):
         assert "--require-hashes" in line or "--no-index" in line
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BASE}", "${BASE}"]
+
+
+def test_systemd_unit_is_understood(tmp_path: Path) -> None:
+    """The unit has nothing that systemd objects to, once it stands for a program that is there."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    text = (DEPLOY / "systemd" / "ioe-router@.service").read_text(encoding="utf-8")
+    version = subprocess.run([analyze, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.split()[1]) < NOTIFY_RELOAD_SINCE:
+        assert text.count("Type=notify-reload") == 1
+        text = text.replace("Type=notify-reload", "Type=notify")
+    unit = tmp_path / "ioe-router@home.service"
+    unit.write_text(text.replace("/opt/ioe/bin/ioe", sys.executable))
+    done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
