@@ -4,7 +4,6 @@ package node
 // life, and its end. The one who uses it is the only one who calls it.
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -16,15 +15,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"ioe.example/interop/codec"
+	"ioe.example/interop/handshake"
 	"ioe.example/interop/names"
 	"ioe.example/interop/wire"
 )
 
 const (
-	handshakeFor     = 10 * time.Second
-	keepaliveAfter   = 15 * time.Second // keepalive_ms of 20 s times 0.75
-	clockToleranceMs = 60_000
-	protocolVersion  = 1
+	handshakeFor   = 10 * time.Second
+	keepaliveAfter = 15 * time.Second // keepalive_ms of 20 s times 0.75
 )
 
 // Config is what both ends of a session were configured with.
@@ -33,7 +31,7 @@ type Config struct {
 	Neighbor    Neighbor
 	Parameters  names.Parameters
 	Attestation *wire.SignedEnvelope // of the link, signed by both ends
-	Role        wire.Role
+	Role        wire.Role            // what the neighbour is to this node
 	Epoch       uint64
 	Clock       Clock
 	Log         func(format string, values ...any)
@@ -117,7 +115,7 @@ func (s *Session) makeHello() (*wire.SignedEnvelope, error) {
 	}
 	return codec.Seal(s.Own.NetworkID, wire.ObjectType_OBJECT_TYPE_HELLO, &wire.Hello{
 		NetworkId: s.Own.NetworkID, Node: s.Own.Node, Neighbor: s.Neighbor.Node,
-		VersionMin: protocolVersion, VersionMax: protocolVersion, Nonce: nonce, Role: s.Role, Epoch: s.Epoch,
+		VersionMin: handshake.Version, VersionMax: handshake.Version, Nonce: nonce, Role: handshake.Counterpart(s.Role), Epoch: s.Epoch,
 		Attestation: codec.ObjectID(s.Attestation.Signed), Parameters: s.Parameters.Digest(),
 		ClockUtcMs: s.Clock.Milliseconds(),
 	}, s.Own.Operational)
@@ -125,11 +123,13 @@ func (s *Session) makeHello() (*wire.SignedEnvelope, error) {
 
 // takeHello is check_hello and what follows from it.
 func (s *Session) takeHello(opened *codec.Opened) error {
-	hello := opened.Message.(*wire.Hello)
 	if s.theirHello != nil {
 		return codec.Refuse(codec.Unexpected, "a second HELLO")
 	}
-	if err := s.checkHello(hello, opened.Signers[0]); err != nil {
+	expected := handshake.Expected{NetworkID: s.Own.NetworkID, OwnNode: s.Own.Node, OwnEpoch: s.Epoch, Neighbor: s.Neighbor.Node,
+		Role: s.Role, Parameters: s.Parameters.Digest(), Attestation: s.Attestation,
+		TransportKey: s.stream.OperationalKey(), NowMs: s.Clock.Milliseconds()}
+	if err := expected.CheckHello(opened, s.sessionKey); err != nil {
 		return err
 	}
 	s.theirHello = opened.ObjectID
@@ -141,49 +141,13 @@ func (s *Session) takeHello(opened *codec.Opened) error {
 	return s.send(proof)
 }
 
-func (s *Session) checkHello(hello *wire.Hello, signer []byte) error {
-	apart := int64(hello.ClockUtcMs) - int64(s.Clock.Milliseconds())
-	switch {
-	case !bytes.Equal(signer, hello.Node) || !bytes.Equal(hello.Node, s.Neighbor.Node):
-		return codec.Refuse("IDENTITY_MISMATCH", "a HELLO of another node")
-	case !bytes.Equal(s.sessionKey, s.stream.OperationalKey()):
-		return codec.Refuse("IDENTITY_MISMATCH", "a HELLO with another key than the transport has shown")
-	case !bytes.Equal(hello.Neighbor, s.Own.Node):
-		return codec.Refuse("IDENTITY_MISMATCH", "a HELLO for another node")
-	case hello.VersionMin > protocolVersion || hello.VersionMax < protocolVersion:
-		return codec.Refuse(codec.VersionMismatch, "versions %d to %d", hello.VersionMin, hello.VersionMax)
-	case hello.Features&0x5555555555555555 != 0:
-		return codec.Refuse("FEATURE_REQUIRED", "features %#x", hello.Features)
-	case !bytes.Equal(hello.Parameters, s.Parameters.Digest()):
-		return codec.Refuse("PARAMETER_MISMATCH", "the network parameters are others")
-	case !bytes.Equal(hello.Attestation, codec.ObjectID(s.Attestation.Signed)):
-		return codec.Refuse("UNKNOWN_LINK", "another attestation of the link")
-	case hello.Role != s.Role: // SIBLING and PEER are their own counterparts, and no other is used here
-		return codec.Refuse("POLICY", "it is %s", hello.Role)
-	case len(hello.Domain) != 0:
-		return codec.Refuse("DOMAIN_MISMATCH", "it is in a domain")
-	case apart > clockToleranceMs || apart < -clockToleranceMs:
-		return codec.Refuse("CLOCK_UNSYNCED", "the clocks are %d ms apart", apart)
-	case hello.LastSeenEpoch > s.Epoch:
-		return codec.Refuse(codec.Stale, "it has seen epoch %d", hello.LastSeenEpoch)
-	}
-	return nil
-}
-
 func (s *Session) takeProof(opened *codec.Opened, key []byte) error {
-	proof := opened.Message.(*wire.SessionProof)
-	switch {
-	case s.theirHello == nil || s.ID != nil:
+	if s.theirHello == nil || s.ID != nil {
 		return codec.Refuse(codec.Unexpected, "a proof that is not due")
-	case !bytes.Equal(opened.Signers[0], s.Neighbor.Node):
-		return codec.Refuse("IDENTITY_MISMATCH", "a proof of another node")
-	case !bytes.Equal(key, s.sessionKey):
-		return codec.Refuse(codec.WrongSigner, "a proof with another key than the HELLO")
-	case !bytes.Equal(proof.DialerHello, s.hello) || !bytes.Equal(proof.ListenerHello, s.theirHello):
-		return codec.Refuse(codec.Replayed, "a proof over other HELLOs")
 	}
-	s.ID = names.Session(proof.DialerHello, proof.ListenerHello)
-	return nil
+	var err error
+	s.ID, err = handshake.CheckProof(opened, key, s.Neighbor.Node, s.sessionKey, s.hello, s.theirHello)
+	return err
 }
 
 // refresh tells all that this node advertises, which is nothing.

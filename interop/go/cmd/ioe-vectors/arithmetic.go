@@ -38,24 +38,24 @@ func cutArith(in struct {
 	return outputs{"near_j": left.NearJ, "far_j": left.FarJ, "flow_j": left.FlowJ}, nil
 }
 
+// lossFields are those of a LossModel that enter L_int.
+type lossFields struct {
+	PlanningMv uint64 `json:"planning_mv"`
+	RMicroOhm  uint64 `json:"r_micro_ohm"`
+	BPpm       uint64 `json:"b_ppm"`
+	CPicoPerW  uint64 `json:"c_pico_per_w"`
+}
+
 type linkSlot struct {
-	Loss struct {
-		PlanningMv uint64 `json:"planning_mv"`
-		RMicroOhm  uint64 `json:"r_micro_ohm"`
-		BPpm       uint64 `json:"b_ppm"`
-		CPicoPerW  uint64 `json:"c_pico_per_w"`
-	} `json:"loss"`
-	SlotS uint64  `json:"slot_s"`
-	NetJ  integer `json:"net_j"`
-	Flow  int     `json:"flow"`
+	Loss  lossFields `json:"loss"`
+	SlotS uint64     `json:"slot_s"`
+	NetJ  integer    `json:"net_j"`
+	Flow  int        `json:"flow"`
 }
 
 func (in *linkSlot) link() (arith.Link, arith.Sense) {
 	link := arith.Link{Loss: arith.Loss(in.Loss), SlotS: in.SlotS, NetJ: &in.NetJ.Int}
-	if in.Flow == 2 {
-		return link, -1
-	}
-	return link, 1
+	return link, senseOf(in.Flow)
 }
 
 func lossEntry(in struct {
