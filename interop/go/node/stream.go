@@ -16,10 +16,14 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 
 	"ioe.example/interop/wire"
 )
+
+// pingAfter is keepalive_ms; the library pings no sooner than after 10 s.
+const pingAfter = 20 * time.Second
 
 // rawFrames hands the bytes of gRPC messages through.
 type rawFrames struct{}
@@ -59,6 +63,7 @@ func Dial(ctx context.Context, address string, own *Identity, neighbor Neighbor)
 		VerifyConnection: stream.shown,
 	})
 	connection, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(secured),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter}),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawFrames{})))
 	if err != nil {
 		return nil, err
