@@ -163,11 +163,11 @@ def _of_config(config: Path) -> Path:
         raise AskFailed(f"{config} cannot be read ({error.strerror})", ExitCode.CONFIG) from error
     except ValueError as error:
         raise AskFailed(f"{config} is not valid TOML: {error}", ExitCode.CONFIG) from error
-    named = os.environ.get("IOE_CONTROL__SOCKET", _text(tables, "control", "socket"))
+    named = os.environ.get("IOE_CONTROL_SOCKET", _text(tables, "control", "socket"))
     if named is not None and not named:
         sentence = f'{config} has control.socket = "": its daemon has no local socket; use --connect'
         raise AskFailed(sentence, ExitCode.CONFIG)
-    store = os.environ.get("IOE_NODE__STORE", _text(tables, "node", "store"))
+    store = os.environ.get("IOE_NODE_STORE", _text(tables, "node", "store"))
     if named is None and store is None:
         raise AskFailed(f"{config} names no node.store; is it the configuration of a node?", ExitCode.CONFIG)
     return config.parent / (named if named is not None else f"{store}/control.sock")

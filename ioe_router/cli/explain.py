@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -221,3 +222,36 @@ def _refusal(row: Any, names: dict[str, str], *, told: bool) -> None:
         click.echo(f"  meaning  {row.meaning}")
         if row.remedy:
             click.echo(f"  to do    {row.remedy}")
+
+
+@explain.command("what-if")
+@asks
+@_OUTPUT
+@click.argument("file", type=click.Path(path_type=Path))
+def what_if(where: Where, output: str, file: Path) -> None:
+    """What the policy in FILE would let in, let out and buy otherwise; nothing is changed."""
+    from ioe_router.cli.output import write_rows
+    from ioe_router.control._pb import operation_pb2
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AskFailed(f"{file} cannot be read ({error})", ExitCode.CONFIG) from error
+    with client_of(where) as control:
+        try:
+            asked = operation_pb2.ExplainWhatIfRequest(text=text, name=str(file))
+            answer = control.operate("ExplainWhatIf", asked)
+            names = {row.node: row.name for row in control.neighbors() if row.name}
+        except UsageError as error:
+            fail(error)
+    if output != "table":
+        write_rows(list(answer.effects), (), output, "")
+        return
+    if not answer.effects:
+        click.echo("nothing would be different")
+    for one in answer.effects:
+        what = f"offer {one.offer_no}" if one.offer_no else "all offers"
+        origin, neighbor = units.node(one.origin, names), units.node(one.neighbor, names)
+        click.echo(f"{one.way} {neighbor}: {what} of {origin}, {one.direction}")
+        click.echo(f"  now:  {one.before}")
+        click.echo(f"  then: {one.after}")

@@ -24,7 +24,7 @@ from ioe_router.model.errors import IoeError
 # name -> module, attribute, what the help says (so that help imports nothing)
 _LAZY: Final = {
     "completion": ("ioe_router.cli.completion", "completion", "Print the completion script of a shell."),
-    "config": ("ioe_router.cli.config", "config", "Check a node.toml, or print one to begin with."),
+    "config": ("ioe_router.cli.config", "config", "Make, check and change the configuration of a node."),
     "control-key": (
         "ioe_router.cli.control_key",
         "control_key",
@@ -32,6 +32,7 @@ _LAZY: Final = {
     ),
     "demo": ("ioe_router.cli.demo", "demo", "Run a community's days on real routers."),
     "domain": ("ioe_router.cli.domain", "domain", "Say who belongs to a trust domain: root keys, members."),
+    "drain": ("ioe_router.cli.drain", "drain", "Take a running node out of service."),
     "dump": ("ioe_router.cli.monitor", "dump", "Write all that a running node shows, as JSON lines."),
     "explain": ("ioe_router.cli.explain", "explain", "Say why: a route, a price, a refusal."),
     "health": ("ioe_router.cli.health", "health", "Ask a running node whether it serves, for probes."),

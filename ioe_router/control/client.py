@@ -20,6 +20,7 @@ import grpc
 
 from ioe_router.control._pb import control_pb2 as pb
 from ioe_router.control._pb.control_pb2_grpc import ControlServiceStub
+from ioe_router.control._pb.operation_pb2_grpc import OperationServiceStub
 from ioe_router.control.address import Address, Unreachable
 from ioe_router.control.version import CONTROL_VERSION, VERSION_KEY
 from ioe_router.model.errors import UsageError
@@ -80,6 +81,7 @@ class ControlClient:
                 address.text, _credentials(address), options=(*_OPTIONS, _NAME)
             )
         self._stub = ControlServiceStub(self._channel)
+        self._operations = OperationServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +99,13 @@ class ControlClient:
         """The answer to a request that has one. ControlError, Unreachable."""
         try:
             return getattr(self._stub, method)(request, metadata=_METADATA, timeout=STATUS_S)
+        except grpc.RpcError as error:
+            raise error_of(error, self.address) from None
+
+    def operate(self, method: str, request: Any) -> Any:
+        """The answer to a request of the operation service. ControlError, Unreachable."""
+        try:
+            return getattr(self._operations, method)(request, metadata=_METADATA, timeout=STATUS_S)
         except grpc.RpcError as error:
             raise error_of(error, self.address) from None
 

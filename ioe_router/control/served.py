@@ -11,6 +11,7 @@ from typing import Protocol
 import grpc
 
 from ioe_router.adapters.node import Node
+from ioe_router.control.operation import Operator
 from ioe_router.control.witness import Witness
 from ioe_router.core.events import Event
 from ioe_router.core.parts import Parts
@@ -77,6 +78,7 @@ class Served:
     log: LogLevel
     witness: Witness
     describe: Callable[[Event], Mapping[str, object]]  # the fields of an event as the log has them
+    operator: Operator | None = None  # who does what changes the daemon; None: nobody does
 
     @property
     def parts(self) -> Parts:

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives import hashes
 
 from ioe_router.control._pb import control_pb2 as pb
 from ioe_router.control._pb.control_pb2_grpc import add_ControlServiceServicer_to_server
+from ioe_router.control._pb.operation_pb2_grpc import add_OperationServiceServicer_to_server
+from ioe_router.control.operation import OperationService
 from ioe_router.control.served import Served
 from ioe_router.control.service import Context, ControlService
 from ioe_router.model.errors import UsageError
@@ -128,6 +130,9 @@ class ControlServer:
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)]
         )
         add_ControlServiceServicer_to_server(service, server)
+        if self._served.operator is not None:
+            operation = OperationService(self._served.operator, service.enter)
+            add_OperationServiceServicer_to_server(operation, server)
         self._servers.append(server)
         return server
 

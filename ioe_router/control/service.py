@@ -153,6 +153,10 @@ class ControlService(pb_grpc.ControlServiceServicer):
 
     # ------------------------------------------------------------- inside
 
+    async def enter(self, context: Context, changes: bool) -> None:
+        """As `_enter`, for another service at the same door."""
+        await self._enter(context, changes=changes)
+
     async def _enter(self, context: Context, *, changes: bool = False) -> None:
         """Refuse a caller of another major version, and a viewer who wants to change something."""
         await context.send_initial_metadata(((VERSION_KEY, CONTROL_VERSION),))

@@ -337,6 +337,11 @@ class OfferTable:
             for neighbor in record.barred
         )
 
+    def let_in(self) -> tuple[tuple[NodeId, Sealed[Offer]], ...]:
+        """What is alive, with each neighbour that it is let in from."""
+        alive = (*self.alive(Direction.SUPPLY), *self.alive(Direction.DEMAND))
+        return tuple((neighbor, offer) for offer in alive for neighbor in self.tellers(key_of(offer.body)))
+
     def tellers(self, key: OfferKey) -> tuple[NodeId, ...]:
         """The neighbours from which an offer is let in."""
         record = self._records.get(key[0], {}).get(key[1])

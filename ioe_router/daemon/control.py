@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ioe_router.adapters.node import Node
 from ioe_router.adapters.peer_server import split_address
+from ioe_router.control.operation import Operator
 from ioe_router.control.served import Facts, InspectedRouter, LogLevel, Served
 from ioe_router.control.server import ControlServer, Doors, SocketTaken, TcpDoor, fingerprint
 from ioe_router.control.witness import Witness
@@ -111,7 +112,7 @@ class Control:
         self._facts = facts_of(plan, config, 0)
         self._server: ControlServer | None = None
 
-    async def start(self, router: InspectedRouter, node: Node, now: Now) -> None:
+    async def start(self, router: InspectedRouter, node: Node, now: Now, operator: Operator) -> None:
         """Serve. StartRefused: a door cannot be opened."""
         self._started_utc_s = now.utc_s
         self.follow(self._plan)
@@ -122,6 +123,7 @@ class Control:
             facts=lambda: self._facts,
             log=self._log,
             witness=self.witness,
+            operator=operator,
             describe=fields_of,
         )
         self._server = ControlServer(served, doors_of(self._plan))

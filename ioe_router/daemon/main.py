@@ -35,6 +35,7 @@ from ioe_router.daemon.domain import DomainWatch
 from ioe_router.daemon.errors import StartRefused
 from ioe_router.daemon.health import Health
 from ioe_router.daemon.key_keeper import KeyKeeper, Secret
+from ioe_router.daemon.operating import OperatorDesk
 from ioe_router.daemon.peer_watch import PeerWatch
 from ioe_router.daemon.reload import Reloader
 from ioe_router.daemon.reporting import Log
@@ -94,6 +95,7 @@ class _Daemon:
         self._path = config
         self._manager = ServiceManager()
         self._reloader: Reloader | None = None
+        self._for_good = False  # stopped by its operator, not to come back
         self._control = Control(plan, config, self._log)
         self._telemetry = Telemetry(plan, store, self._log)
         self._agent = plan.agent()
@@ -199,7 +201,8 @@ class _Daemon:
         if self._router is not None:
             self._reloader = Reloader(self._plan, self._path, self._router, node, self._log, self._follow)
             self._beside(PeerWatch(self._plan.peer_folder, self._reloader.take_peers).run())
-            await self._control.start(self._router, node, now)
+            desk = OperatorDesk(self._reloader, self._router, node, self._stop_for_good)
+            await self._control.start(self._router, node, now, desk)
         for command in self._agent.start(now):
             node.submit(command)
         node.dial()
@@ -227,7 +230,8 @@ class _Daemon:
     async def _stop(self, node: Node, health: Health | None) -> None:
         self._log.say("Stopping")
         self._manager.stopping("parting from the neighbours")
-        restart_s = self._plan.settings.node.restart_s if self._told_to_stop() else 0
+        comes_back = self._told_to_stop() and not self._for_good
+        restart_s = self._plan.settings.node.restart_s if comes_back else 0
         steps: tuple[Step, ...] = (
             ("watches", self._stop_watches),
             *((("health", health.leave),) if health is not None else ()),
@@ -243,6 +247,10 @@ class _Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _stop_for_good(self) -> None:
+        self._for_good = True
+        self._end(None)
 
     def _reload(self) -> None:
         if self._reloader is not None:

@@ -100,6 +100,12 @@ class Reloader:
         self._cancel_rollback()
         return waited
 
+    def confirm_within_s(self) -> int:
+        """Seconds until what was applied is taken back; 0 when nothing waits."""
+        if self._rollback is None:
+            return 0
+        return max(1, round(self._rollback.when() - asyncio.get_running_loop().time()))
+
     def undo(self) -> Outcome:
         """Go back to what was in force before the last apply; the file is left as it is. ConfigRefused."""
         if self._before is None:
