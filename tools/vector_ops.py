@@ -444,7 +444,8 @@ OPS: Final[Sequence[Op]] = (
             "start_utc_ms": "as in receive",
             "before": "as in receive",
             "begin_utc_ms": "instant before the first step; all labels have been told by then",
-            "steps": "list of {at_utc_ms, do, from, say}: say an object, lose the session with a neighbour, or "
+            "steps": "list of {at_utc_ms, do, from, say}: say an object, lose the session "
+            "with a neighbour, or "
             "wait until the instant. An object is {type, by, fields}: by are its signers in order, "
             "none where the frame vouches for it; fields as in proto/, bytes in hex. `$label ORIGIN "
             "DIRECTION` is the path hash that the receiver told this neighbour for the origin whose "
@@ -452,7 +453,8 @@ OPS: Final[Sequence[Op]] = (
             "that type that anybody said",
         },
         answer={
-            "answers": "per step the different objects of section 10, and Faults, that the receiver said because "
+            "answers": "per step the different objects of section 10, and Faults, that the "
+            "receiver said because "
             "of it, sorted by their JSON: {to, type, fields}, without ledger numbers, texts and "
             "retry_after_ms; an object id of this run is written `$commit 1` for the first COMMIT and "
             "so on, the label `$label`"
