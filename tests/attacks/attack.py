@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pytest
-
-from tests.mutants.patching import everywhere
+from mutants.patching import everywhere
 
 Scenario = Callable[[], None]
 ROWS: Final = range(1, 43)

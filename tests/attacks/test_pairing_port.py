@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mutants.patching import Edit
+
 from ioe_router.codec.pairing import cpace, messages
 from ioe_router.codec.pairing.conversation import ENTROPY_BYTES, Conversation, Initiator, Responder
 from ioe_router.codec.pairing.desk import Desk
@@ -17,7 +19,6 @@ from ioe_router.model.errors import PeerError
 from ioe_router.model.pairing import CODE_LIFETIME_S, CONVERSATIONS_MAX, VERSION, Card, Kind, Role
 from ioe_router.model.pairing_code import make_code
 from tests.attacks.attack import Swap, both_worlds, holds
-from tests.mutants.patching import Edit
 
 S = 1_000_000_000
 CODE = make_code(bytes(range(16)))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mutants.patching import Edit
+
 from ioe_router.codec import mapping
 from ioe_router.config import Limits
 from ioe_router.core import dispatch
@@ -23,7 +25,6 @@ from ioe_router.model.routing import OfferWithdrawal, PathWithdrawal
 from ioe_router.model.settlement import LinkStatement, MeterRecord
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.stage import Stage, street
-from tests.mutants.patching import Edit
 from tests.simulation.objects import Puppet
 from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, decoded
 

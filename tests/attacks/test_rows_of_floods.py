@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, Unpack
 
+from mutants.patching import Edit
+
 from ioe_router.adapters.recordings import Given
 from ioe_router.codec import mapping
 from ioe_router.codec.keys import certify
@@ -22,7 +24,6 @@ from ioe_router.sim.keys import identity_of
 from tests.attacks.attack import Swap, Value, attack, holds
 from tests.attacks.stage import Stage, last_offer, offer, path_of, signed_bytes, street, unsigned
 from tests.attacks.test_rows_of_signatures import certified, withdrawal
-from tests.mutants.patching import Edit
 from tests.simulation.pair import KWH_J, PARAMETERS, START_UTC_S, Cable, build, decoded
 
 SMALL: Final = Budgets(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mutants.patching import Edit
+
 from ioe_router.config import Limits, RouterConfig, Transit
 from ioe_router.core.paths import next_hash
 from ioe_router.model.discovery import LinkAttestation, Role
@@ -15,7 +17,6 @@ from ioe_router.router import Router
 from ioe_router.sim.keys import identity_of
 from tests.attacks.attack import Swap, attack, holds
 from tests.attacks.stage import STREET, Stage, last_offer, offer, path_of, street, unsigned
-from tests.mutants.patching import Edit
 from tests.simulation.bent_wire import Passing, dropping
 from tests.simulation.pair import PARAMETERS, START_UTC_S, Cable, decoded
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from mutants.patching import Edit
+
 from ioe_router.codec import mapping
 from ioe_router.codec.bound_rules import FRAME_BYTES
 from ioe_router.core.outbox import Outbox
@@ -16,7 +18,6 @@ from ioe_router.model.routing import LinkState, Offer
 from ioe_router.router import Router
 from tests.attacks.attack import Swap, Value, attack, holds
 from tests.attacks.stage import STREET, Stage, last_offer, offer, signed_bytes, street, unsigned
-from tests.mutants.patching import Edit
 from tests.simulation.pair import KWH_J, Cable, decoded
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from mutants.patching import Edit
 
 from ioe_router.codec import mapping
 from ioe_router.codec.keys import certify
@@ -20,7 +21,6 @@ from ioe_router.model.errors import ErrorCode, PeerError
 from ioe_router.model.routing import Offer, OfferWithdrawal
 from tests.attacks.attack import Swap, Value, attack, holds
 from tests.attacks.stage import Stage, last_offer, signed_bytes, street
-from tests.mutants.patching import Edit
 from tests.simulation.pair import PARAMETERS, decoded
 
 # The signer that an object names is not compared with the one that signed it.

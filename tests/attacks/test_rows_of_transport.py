@@ -75,7 +75,7 @@ import ioe_router.adapters
 del os.environ["GRPC_SSL_CIPHER_SUITES"]
 import ioe_router.adapters.peer_server
 import pytest
-from tests.mutants.patching import Edit
+from mutants.patching import Edit
 where, old = "adapters.tls:identify_client", "if version != TLS_VERSION:"
 Edit(where, old, "if False:").apply(pytest.MonkeyPatch())
 """

@@ -10,6 +10,7 @@ from time import perf_counter
 from traceback import walk_tb
 
 import pytest
+from mutants.patching import Change
 
 from ioe_router.core.effects import Effect
 from ioe_router.core.inputs import Input
@@ -17,7 +18,6 @@ from ioe_router.model.clock import Now
 from ioe_router.router import Router
 from ioe_router.sim.checkers.verdict import CheckFailed
 from ioe_router.sim.run import Plan, run
-from tests.mutants.patching import Change
 
 ROUTER = "router"  # the product itself has raised: its own invariants speak up
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from mutants.patching import Edit, Entry
+
 from ioe_router.core.reservation_fsm import ReservationEvent
 from ioe_router.model.reservation import ReservationState
 from tests.mutants.hunt import ROUTER, Mutant
-from tests.mutants.patching import Edit, Entry
 
 AGREEMENT: Final = frozenset({"agreement"})
 PROMISES: Final = frozenset({"promises"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from mutants.patching import Edit
+
 from tests.mutants.hunt import ROUTER, Mutant
-from tests.mutants.patching import Edit
 
 AGREEMENT: Final = frozenset({"agreement"})
 CAPACITY: Final = frozenset({"capacity"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from mutants.patching import Edit
+
 from tests.mutants.hunt import Mutant
-from tests.mutants.patching import Edit
 
 PATHS: Final = frozenset({"paths"})
 EVIDENCE: Final = frozenset({"evidence"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from mutants.patching import Edit, Entry, MutantRotten
 
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.hunt import Mutant, control, hunt
-from tests.mutants.patching import Edit, Entry, MutantRotten
 
 QUICK = [mutant for mutant in MUTANTS if not mutant.slow]
 

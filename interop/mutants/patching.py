@@ -14,9 +14,29 @@ import inspect
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import pytest
+
+class Patch(Protocol):
+    """What puts something in place: pytest's MonkeyPatch for a while, `ForGood` for the life of a process."""
+
+    def setattr(self, target: Any, name: str, value: object) -> None:
+        """Set an attribute."""
+
+    def setitem(self, dic: Any, name: Any, value: object) -> None:
+        """Set an item."""
+
+
+class ForGood:
+    """Puts things in place and never takes them back."""
+
+    def setattr(self, target: Any, name: str, value: object) -> None:
+        """Set an attribute."""
+        setattr(target, name, value)
+
+    def setitem(self, dic: Any, name: Any, value: object) -> None:
+        """Set an item."""
+        dic[name] = value
 
 
 class MutantRotten(Exception):
@@ -31,7 +51,7 @@ class Edit:
     old: str
     new: str
 
-    def apply(self, patch: pytest.MonkeyPatch) -> None:
+    def apply(self, patch: Patch) -> None:
         """Compile the function with the change and put it in place. MutantRotten: there is no such text."""
         module_name, path = self.where.split(":")
         module = importlib.import_module(f"ioe_router.{module_name}")
@@ -46,7 +66,7 @@ class Edit:
         else:
             patch.setattr(owner, name, changed)
 
-    def _compiled(self, found: object, module: Any, name: str) -> object:  # noqa: ANN401 - a module's namespace
+    def _compiled(self, found: object, module: Any, name: str) -> object:
         function = found.fget if isinstance(found, property) else found
         source = getattr(function, "mutated_source", None) or textwrap.dedent(
             inspect.getsource(inspect.unwrap(function))  # type: ignore[arg-type]
@@ -73,7 +93,7 @@ class Entry:
     key: Any
     value: Any
 
-    def apply(self, patch: pytest.MonkeyPatch) -> None:
+    def apply(self, patch: Patch) -> None:
         """Put it in place. MutantRotten: the table has no such key, or the value already."""
         module_name, name = self.where.split(":")
         table = getattr(importlib.import_module(f"ioe_router.{module_name}"), name)
@@ -85,7 +105,7 @@ class Entry:
 Change = Edit | Entry
 
 
-def everywhere(patch: pytest.MonkeyPatch, found: object, changed: object, name: str) -> None:
+def everywhere(patch: Patch, found: object, changed: object, name: str) -> None:
     """A function of a module is known by its name in every module that imports it."""
     for module in [m for n, m in sys.modules.items() if n.startswith("ioe_router")]:
         if getattr(module, name, None) is found:
