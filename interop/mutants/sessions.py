@@ -164,7 +164,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "no-keepalives",
         "A router that has nothing to say says nothing.",
-        Edit(f"{SESSIONS}._keep_alive", "if silent and", "if False and"),
+        Edit(
+            f"{SESSIONS}._keep_alive",
+            "out.send(session.neighbor.node, self._sealer.seal(body).envelope)",
+            "pass",
+        ),
         kills="session.keepalives-come",
     ),
     mutant(
