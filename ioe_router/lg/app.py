@@ -57,8 +57,8 @@ class Look:
         return self.query.get(name, "").strip()[:_QUERY_MAX]
 
 
-def make_app(watch: Watch, section: LookingGlassSection) -> Starlette:
-    """The application; it asks the nodes for as long as it runs."""
+def make_app(watch: Watch, section: LookingGlassSection) -> Guard:
+    """The application behind its guard; it asks the nodes for as long as it runs."""
     site = _Site(watch, section)
 
     @contextlib.asynccontextmanager
@@ -67,7 +67,7 @@ def make_app(watch: Watch, section: LookingGlassSection) -> Starlette:
         yield
         await watch.stop()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", site.grid),
             Route("/lines", site.lines),
@@ -85,17 +85,13 @@ def make_app(watch: Watch, section: LookingGlassSection) -> Starlette:
             Route("/healthz", site.health),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[
-            Middleware(
-                Guard,
-                hosts=section.hosts,
-                operator=section.audience == "operator",
-                https=section.secure_cookie,
-            ),
-            Middleware(GZipMiddleware, minimum_size=_GZIP_LEAST, compresslevel=5),
-        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=_GZIP_LEAST, compresslevel=5)],
         exception_handlers={HTTPException: site.refused, Exception: site.failed},
         lifespan=lifespan,
+    )
+    # Outside of everything, so that the page about a defect has its headers, too.
+    return Guard(
+        app, hosts=section.hosts, operator=section.audience == "operator", https=section.secure_cookie
     )
 
 

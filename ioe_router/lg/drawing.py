@@ -178,10 +178,20 @@ def _outline_plan(trees: Forest) -> _Plan:
 
 
 def _rings_plan(trees: Forest, count: int, kind: str = "rings") -> _Plan:
-    spots = layout.rings(trees, _RINGS, 60.0 if count <= SMALL else 24.0)
-    r = 17.0 if count <= SMALL else max(3.5, 130 / math.sqrt(count))
+    margin = 60.0 if count <= SMALL else 24.0
+    step = _RINGS / 2 / layout.depth(trees)
+    spots = layout.rings(trees, _RINGS, 0.0)
+    left, top = (min((spot[axis] for spot in spots.values()), default=0.0) - margin for axis in (0, 1))
+    right, bottom = (max((spot[axis] for spot in spots.values()), default=0.0) + margin for axis in (0, 1))
     return _Plan(
-        kind=kind, width=_RINGS, height=_RINGS, spots=spots, curve=_straight, r=r, side=False, trees=trees
+        kind=kind,
+        width=right - left,
+        height=bottom - top,
+        spots={node: (x - left, y - top) for node, (x, y) in spots.items()},
+        curve=_straight,
+        r=17.0 if count <= SMALL else max(3.0, min(10.0, step * 0.18)),
+        side=False,
+        trees=trees,
     )
 
 
@@ -209,7 +219,7 @@ def _straight(a: Spot, b: Spot) -> tuple[str, float]:
 def _draw(grid: Grid, hidden: frozenset[str], plan: _Plan) -> Drawing:
     return Drawing(
         kind=plan.kind,
-        width=plan.width,
+        width=round(plan.width),
         height=round(plan.height),
         dots=tuple(_dot(place, plan) for place in grid.places),
         strokes=tuple(_stroke(grid, edge, edge.line.link in hidden, plan) for edge in grid.edges),
@@ -259,7 +269,7 @@ def _stroke(grid: Grid, edge: Edge, is_hidden: bool, plan: _Plan) -> Stroke:
     flow = "none"
     if edge.load is not None and row.level not in ("idle", "hidden"):
         flow = "forward" if (edge.load.net_j > 0) != turned else "back"
-    thin = plan.r / 19
+    thin = max(0.45, plan.r / 19)
     x, y, label_x, label_y, anchor = _marks(edge, plan)
     return Stroke(
         d=d,

@@ -3,13 +3,14 @@
     Host        only names of the configuration and of loopback, against DNS rebinding
     method      GET and HEAD; POST for the two forms that set and clear a home's key
     forwarded   a page for the operator is for its own machine: what a proxy passes on is refused
-    headers     no script, style, image or frame from anywhere but this process; nothing is cached
+    headers     no script, style, image or frame from anywhere but this process; no page is cached
 
 There is no inline script or style in any page, so the policy needs no exception.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,7 +27,7 @@ HEADERS: Final = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -55,16 +56,17 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), scope["path"])
+                kept = scope["path"].startswith(_STATIC) and message["status"] == HTTPStatus.OK
+                self._add(MutableHeaders(scope=message), kept=kept)
             await send(message)
 
         refusal = self._refusal(scope)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
-    def _add(self, headers: MutableHeaders, path: str) -> None:
+    def _add(self, headers: MutableHeaders, *, kept: bool) -> None:
         for name, value in HEADERS.items():
             headers[name] = value
-        headers["cache-control"] = "public, max-age=86400" if path.startswith(_STATIC) else "no-store"
+        headers["cache-control"] = "public, max-age=86400" if kept else "no-store"
         if self._https:
             headers["strict-transport-security"] = _HSTS
 

@@ -39,45 +39,52 @@ class Forest:
 
 def forest(nodes: Sequence[str], arcs: Sequence[Arc]) -> Forest:
     """Hang all nodes into trees: below the upper end of a feeder first; what hangs nowhere, over a tie."""
-    upper: dict[str, str] = {}
+    trees = _Trees(nodes)
+    for arc in sorted(arcs, key=lambda one: (one.lower, one.upper)):
+        if arc.radial and arc.lower not in trees.upper:
+            trees.hang(arc.lower, arc.upper)
+    ties: dict[str, set[str]] = {node: set() for node in nodes}
     for arc in arcs:
-        if arc.radial and arc.lower not in upper and not _is_above(arc.lower, arc.upper, upper):
-            upper[arc.lower] = arc.upper
-    ties = sorted({(a, b) for arc in arcs for a, b in ((arc.upper, arc.lower), (arc.lower, arc.upper))})
-    sizes = _sizes(nodes, upper)
-    for start in sorted(nodes, key=lambda node: (sizes[node], node)):
-        if start in upper:
-            continue
-        for _, other in (tie for tie in ties if tie[0] == start):
-            if sizes[_top(other, upper)] >= sizes[start] and not _is_above(start, other, upper):
-                upper[start] = other
-                break
+        ties[arc.upper].add(arc.lower)
+        ties[arc.lower].add(arc.upper)
+    for start in sorted(nodes, key=lambda node: (trees.size[node], node)):
+        others = sorted(ties[start]) if start not in trees.upper else ()
+        larger = (other for other in others if trees.size[trees.top(other)] >= trees.size[start])
+        any(trees.hang(start, other) for other in larger)
     children: dict[str, list[str]] = {node: [] for node in nodes}
-    for lower in sorted(upper):
-        children[upper[lower]].append(lower)
-    roots = sorted((node for node in nodes if node not in upper), key=lambda node: (-sizes[node], node))
-    return Forest(tuple(roots), {node: tuple(found) for node, found in children.items()})
+    for lower in sorted(trees.upper):
+        children[trees.upper[lower]].append(lower)
+    roots = (node for node in nodes if node not in trees.upper)
+    ordered = sorted(roots, key=lambda node: (-trees.size[node], node))
+    return Forest(tuple(ordered), {node: tuple(found) for node, found in children.items()})
 
 
-def _top(node: str, upper: Mapping[str, str]) -> str:
-    while node in upper:
-        node = upper[node]
-    return node
+class _Trees:
+    """What hangs below what, so far. `size` counts the nodes of a tree at its root."""
 
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self.upper: dict[str, str] = {}
+        self.size = dict.fromkeys(nodes, 1)
+        self._near_top: dict[str, str] = {}  # some node above, so that the way to the root is short
 
-def _is_above(above: str, node: str, upper: Mapping[str, str]) -> bool:
-    """Whether `above` is `node` or hangs above it: then it must not hang below it as well."""
-    while node != above and node in upper:
-        node = upper[node]
-    return node == above
+    def top(self, node: str) -> str:
+        """The root of a node's tree."""
+        way = []
+        while node in self._near_top:
+            way.append(node)
+            node = self._near_top[node]
+        self._near_top.update(dict.fromkeys(way, node))
+        return node
 
-
-def _sizes(nodes: Sequence[str], upper: Mapping[str, str]) -> dict[str, int]:
-    """Nodes in the tree of each root."""
-    sizes = dict.fromkeys(nodes, 0)
-    for node in nodes:
-        sizes[_top(node, upper)] += 1
-    return sizes
+    def hang(self, root: str, upper: str) -> bool:
+        """Hang a root below a node; False, and nothing is done, if that node is in the root's own tree."""
+        top = self.top(upper)
+        if top == root:
+            return False
+        self.upper[root] = upper
+        self._near_top[root] = top
+        self.size[top] += self.size[root]
+        return True
 
 
 def leaf_counts(trees: Forest) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import tzinfo
 from http import HTTPStatus
@@ -34,6 +35,7 @@ _ERRORS: Final = {
         "The fault is on this side and has been logged; the other pages are not affected.",
     ),
 }
+_FIGURE: Final = re.compile(r"(?<=[0-9]) (?=(?:kWh|Wh|ct|kW|W|%)\b)")  # between a figure and its unit
 _NOBODY: Final = Viewer(operator=False, homes=frozenset())
 
 
@@ -63,6 +65,7 @@ class Printer:
         )
         self._env.filters["clock"] = lambda utc_s: words.clock(utc_s, zone)
         self._env.filters["stamp"] = lambda utc_s: words.stamp(utc_s, zone)
+        self._env.filters["joined"] = lambda text: _FIGURE.sub("\u00a0", text)
         self._env.filters["sentence"] = words.sentence
         self._env.filters["machine_time"] = words.machine_time
 

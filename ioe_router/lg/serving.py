@@ -8,6 +8,7 @@ goes wrong.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -123,6 +124,6 @@ def _listening(host: str, port: int, listen: str) -> socket.socket:
         )
     except OSError as error:
         raise StartRefused(
-            f"the looking glass cannot listen on {listen} ({error.strerror});"
+            f"the looking glass cannot listen on {listen} ({os.strerror(error.errno or 0)});"
             " stop what uses the port, or choose another in looking_glass.listen"
         ) from error

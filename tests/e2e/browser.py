@@ -91,8 +91,9 @@ class Page:
         end = time.monotonic() + within_s
         while not self.ask(expression):
             if time.monotonic() > end:
-                raise BrowserFailed(f"never came true: {expression}")
-            time.sleep(0.05)
+                shown = self.ask("document.body?.innerText.slice(0, 1500)")
+                raise BrowserFailed(f"never came true: {expression}; the page shows: {shown}")
+            time.sleep(0.2)
 
     def ask(self, expression: str) -> Any:  # noqa: ANN401 - what a script returns
         """The value of an expression in the page."""

@@ -24,7 +24,13 @@ async function refresh() {
   }
 }
 
+const partsOf = (root) => [...root.querySelectorAll('[data-live]')].map((part) => part.id).join();
+
 function exchange(fresh) {
+  if (partsOf(fresh) !== partsOf(document)) {
+    location.reload(); // the page is built otherwise now: the first answer has come, say
+    return;
+  }
   for (const part of document.querySelectorAll('[data-live]')) {
     const next = fresh.getElementById(part.id);
     if (!next || next.isEqualNode(part)) continue;
@@ -153,3 +159,5 @@ if (map) {
 
 setLive(true);
 document.documentElement.dataset.ready = 'yes';
+// When all of it is on the screen: the second frame from here, for whoever measures.
+requestAnimationFrame(() => requestAnimationFrame(() => performance.mark('drawn')));
