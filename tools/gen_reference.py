@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import dashboard  # noqa: E402
+import operator_pages  # noqa: E402
 from spec_blocks import report, update_file  # noqa: E402
 
 from ioe_router.adapters.metrics.table import LABELS, METRICS  # noqa: E402
@@ -115,6 +116,9 @@ def main() -> int:
         "metrics.md": metrics_page(),
         "log-events.md": log_page(),
         "errors.md": errors_page(registry.split("\n## ", 1)[0]),
+        "cli.md": operator_pages.cli_page(),
+        "control-api.md": operator_pages.control_page(),
+        "exit-codes.md": operator_pages.exit_codes_page(),
     }
     REFERENCE.mkdir(exist_ok=True)
     findings = [

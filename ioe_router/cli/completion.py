@@ -14,16 +14,19 @@ _CLASSES: Final[dict[str, type[ShellComplete]]] = {
 }
 
 
-@click.command()
+_HELP: Final = """Print the completion script of SHELL.
+
+\b
+bash  eval "$(ioe completion bash)"  in ~/.bashrc
+zsh   eval "$(ioe completion zsh)"  in ~/.zshrc, behind compinit
+fish  ioe completion fish > ~/.config/fish/completions/ioe.fish
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("shell", type=click.Choice(tuple(_CLASSES)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    r"""Print the completion script of SHELL.
-
-    \b
-    bash  eval "$(ioe completion bash)"  in ~/.bashrc
-    zsh   eval "$(ioe completion zsh)"  in ~/.zshrc, behind compinit
-    fish  ioe completion fish > ~/.config/fish/completions/ioe.fish
-    """
+    """Print the script."""
     kind = _CLASSES[shell]
     click.echo(kind(ctx.find_root().command, {}, "ioe", "_IOE_COMPLETE").source())

@@ -119,7 +119,7 @@ def ioe() -> None:
 def main() -> None:
     """Run the command line; an error of ours is a sentence on stderr and an exit code, never a traceback."""
     try:
-        ioe.main(standalone_mode=False)
+        ioe.main(prog_name="ioe", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.Abort:

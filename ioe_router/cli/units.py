@@ -40,9 +40,7 @@ class Energy(click.ParamType[int]):
         found = _NUMBER.match(str(value).strip())
         unit = found.group(2).lower() if found else ""
         if found is None or unit not in _ENERGIES:
-            self.fail(
-                f"{value!r} is no energy; write a number with its unit: 0.5kWh, 500Wh, 1800000J", param, ctx
-            )
+            self.fail(f"{value!r} is no energy; write it with its unit: 0.5kWh, 500Wh, 1800000J", param, ctx)
         joules = Decimal(found.group(1).replace("_", "")) * _ENERGIES[unit]
         if joules != joules.to_integral_value() or joules <= 0:
             self.fail(f"{value!r} is {joules.normalize():f} J; write whole joules above 0", param, ctx)

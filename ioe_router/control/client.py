@@ -22,7 +22,7 @@ from ioe_router.control._pb import control_pb2 as pb
 from ioe_router.control._pb.control_pb2_grpc import ControlServiceStub
 from ioe_router.control._pb.operation_pb2_grpc import OperationServiceStub
 from ioe_router.control.address import Address, Unreachable
-from ioe_router.control.version import CONTROL_VERSION, VERSION_KEY
+from ioe_router.control.version import CONTROL_VERSION, OTHER_VERSION, VERSION_KEY
 from ioe_router.model.errors import UsageError
 
 __all__ = ["Address", "AsyncControlClient", "ControlClient", "ControlError", "Unreachable", "pb"]
@@ -50,7 +50,7 @@ def error_of(error: grpc.RpcError, address: Address) -> UsageError:
     status, details = error.code(), error.details() or ""
     if status is grpc.StatusCode.UNAVAILABLE:
         return Unreachable(f"the daemon at {address.text} does not answer ({details}); does it still run?")
-    if status is grpc.StatusCode.UNIMPLEMENTED:
+    if status is grpc.StatusCode.UNIMPLEMENTED and not details.startswith(OTHER_VERSION):
         sentence = (
             "the daemon does not know this request: it is older than this command line"
             " ('ioe show status' tells its version); bring it up to date, or use its command line"

@@ -20,9 +20,9 @@ from ioe_router.control._pb import control_pb2_grpc as pb_grpc
 from ioe_router.control.monitoring import monitor
 from ioe_router.control.probing import ping
 from ioe_router.control.served import Refused, Served
-from ioe_router.control.version import CONTROL_VERSION, VERSION_KEY
+from ioe_router.control.version import CONTROL_VERSION, OTHER_VERSION, VERSION_KEY
 
-FIRST_PIECE: Final = 32
+FIRST_PIECE: Final = 64  # what the command line measures the widths of its columns by
 PIECE: Final = 256
 _READ_ONLY: Final = "this access is read-only; use the operator's socket (control.socket) or certificate"
 
@@ -164,10 +164,10 @@ class ControlService(pb_grpc.ControlServiceServicer):
         theirs = stated.get(VERSION_KEY, CONTROL_VERSION)
         if theirs.partition(".")[0] != CONTROL_VERSION.partition(".")[0]:
             sentence = (
-                f"this daemon speaks version {CONTROL_VERSION} of the control service, the caller {theirs};"
+                f"{OTHER_VERSION} {CONTROL_VERSION} of the control service, the caller {theirs};"
                 " use the command line that came with the daemon"
             )
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, sentence)
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, sentence)
         if changes and self._access(context) != pb.ACCESS_OPERATOR:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, _READ_ONLY)
         await self._served.rest()

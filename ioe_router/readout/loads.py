@@ -39,6 +39,7 @@ class Load:
     residual_up_j: int
     source: LoadSource
     issued_utc_s: int = 0
+    bookable: bool = True  # an own link without a valid operating envelope is not
 
     def residual_j(self, flow: Flow) -> int:
         """What is free in one sense."""
@@ -77,6 +78,7 @@ def _own(parts: Parts, port: Port, slot: Slot) -> Load:
             residual_down_j=0,
             residual_up_j=0,
             source=LoadSource.LEDGER,
+            bookable=False,
         )
     used_down_j = 0 if ledger is None else ledger.used_j(Flow.DOWN)
     used_up_j = 0 if ledger is None else ledger.used_j(Flow.UP)

@@ -174,15 +174,22 @@ def _priced(losses: tuple[HopLoss, ...], direction: Direction, price: int) -> It
         )
 
 
+def _full(hop: HopLoss) -> Reason:
+    """Why a packet does not fit a link."""
+    name = hop.link.link.hex()
+    if not hop.load.bookable:
+        text = f"link {name} has no valid operating envelope for the slot"
+        return reason_of(ErrorCode.NOT_BOOKABLE, text)
+    return reason_of(ErrorCode.NO_CAPACITY, f"{hop.residual_j} J are free on link {name}")
+
+
 def _obstacle(moment: Moment, quote: _Quote, energy_j: int, limit: int | None) -> Reason:
     """Why a HOLD would be refused now, the first reason on its way; NO_REASON when it should pass."""
     if not quote.hops:
         return reason_of(ErrorCode.NO_PATH, "no usable route carries the energy from there")
     full = next((hop for hop in quote.losses if not hop.fits), None)
     if full is not None:
-        return reason_of(
-            ErrorCode.NO_CAPACITY, f"{full.residual_j} J are free on link {full.link.link.hex()}"
-        )
+        return _full(full)
     if moment.phase is Phase.BEFORE:
         return reason_of(ErrorCode.TOO_EARLY, "the bands of the slot are not open yet")
     if moment.phase >= Phase.SWEEPS:
@@ -239,13 +246,11 @@ def trace(parts: Parts, path: Path, slot: Slot, energy_j: int) -> Trace:
     losses = tuple(losses_along(parts, path, slot, energy_j))
     hops = tuple(_trace_hop(path.direction, number, hop) for number, hop in enumerate(losses, start=1))
     reached = len(hops) == len(path.links)
-    full = next((hop for hop in hops if not hop.fits), None)
+    full = next((hop for hop in losses if not hop.fits), None)
     if not reached:
         reason = reason_of(ErrorCode.NO_CAPACITY, "so much energy cannot be carried beyond the last hop")
-    elif full is not None:
-        reason = reason_of(ErrorCode.NO_CAPACITY, f"hop {full.hop} has {full.residual_j} J free in the slot")
     else:
-        reason = NO_REASON
+        reason = NO_REASON if full is None else _full(full)
     return Trace(
         path=path.hash,
         hops=hops,
