@@ -31,6 +31,7 @@ REASON_WORDS: Final = {
     "reachable": "an offer with at least one usable route",
     "told": "the route is told to the neighbour",
     "no_session": "not told: there is no session with the neighbour",
+    "draining": "not told: this node is being drained",
     "displaced": "not told: the neighbour is told the best few routes, and this is none of them",
     "waiting": "not told yet: it goes with the next batch",
     "configured": "a limit of the configuration",

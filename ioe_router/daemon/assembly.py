@@ -171,7 +171,14 @@ def _neighbor(section: NeighborSection, folder: Path, paired: str | None = None)
 def name_of(neighbor: Neighbor) -> str:
     """What a neighbour is called in rules and logs."""
     stated = neighbor.section.name or neighbor.paired
-    return stated or Path(neighbor.section.node_pub).name.removesuffix(".pub").removesuffix(".node")
+    return stated or _name_of_file(Path(neighbor.section.node_pub))
+
+
+def _name_of_file(node_pub: Path) -> str:
+    """`east` for neighbors/east.node.pub, and for ../east/keys/node.pub."""
+    stem = node_pub.name.removesuffix(".pub").removesuffix(".node")
+    folders = [part for part in node_pub.parts[:-1] if part not in ("keys", "..", ".", node_pub.anchor)]
+    return folders[-1] if stem == "node" and folders else stem
 
 
 def _refuse_odd_neighbors(node: NodeId, neighbors: tuple[Neighbor, ...], settings: Settings) -> None:

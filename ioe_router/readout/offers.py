@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ioe_router.core.loss import price_after_link, price_before_link
@@ -14,11 +14,12 @@ from ioe_router.core.refusals import Refusal
 from ioe_router.core.rib import OfferKey
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import ObjectType, Sealed
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import NodeId, ObjectId
 from ioe_router.model.routing import Direction, Firmness, Offer, SourceClass
 from ioe_router.model.slot import Slot
 from ioe_router.readout.loads import losses_along
-from ioe_router.readout.values import ALL_SLOTS, Entry, Reason, SlotRange, Stage, reason_of
+from ioe_router.readout.values import ALL_SLOTS, NO_REASON, Entry, Reason, SlotRange, Stage, reason_of
 
 PROBE_J = 360_000  # 0.1 kWh: what a delivered price is told for
 
@@ -94,6 +95,7 @@ class OfferView:
     parts: Parts
     now: Now
     seen: tuple[_Seen, ...]
+    barred: tuple[tuple[NodeId, Sealed[Offer], str], ...]  # by the import rules, with the sentence
     refused: tuple[Refusal, ...]
 
     def rows(self) -> Iterator[OfferRow]:
@@ -105,6 +107,9 @@ class OfferView:
         for seen in self.seen:
             mark = (seen.sealed.object_id, seen.heard_from, seen.told, seen.cheapest)
             yield Entry(key_of(seen.sealed.body), mark, partial(_row, self.parts, seen, self.now))
+        for neighbor, sealed, sentence in self.barred:
+            make = partial(_barred_row, self.parts, neighbor, sealed, sentence, self.now)
+            yield Entry(("barred", neighbor, key_of(sealed.body)), (sealed.object_id, sentence), make)
         for refusal in self.refused:
             key = ("refused", refusal.neighbor, refusal.about)
             yield Entry(key, refusal, partial(_refused_row, refusal))
@@ -129,6 +134,7 @@ def offer_view(parts: Parts, now: Now, wanted: OfferFilter | None = None) -> Off
         parts=parts,
         now=now,
         seen=tuple(one for one in seen if _passes(one, wanted)),
+        barred=tuple(_barred(parts, wanted)),
         refused=tuple(_refused(parts, wanted)),
     )
 
@@ -187,6 +193,18 @@ def _passes(seen: _Seen, wanted: OfferFilter) -> bool:
     return wanted.neighbor is None or wanted.neighbor in seen.heard_from
 
 
+def _barred(parts: Parts, wanted: OfferFilter) -> Iterator[tuple[NodeId, Sealed[Offer], str]]:
+    """What the import rules keep out."""
+    if wanted.stage not in (None, Stage.FILTERED, Stage.RECEIVED):
+        return
+    imports = parts.routing.policy.imports
+    said = replace(wanted, stage=None)
+    for neighbor, sealed in parts.routing.tables.offers.barred():
+        if wanted.neighbor in (None, neighbor) and _fits(parts, sealed.body, said):
+            verdict = imports.offer(neighbor, sealed.body)
+            yield neighbor, sealed, imports.sentence(verdict, neighbor)
+
+
 def _refused(parts: Parts, wanted: OfferFilter) -> Iterator[Refusal]:
     if wanted.stage not in (None, Stage.FILTERED) or not wanted.slots.is_open or wanted.source is not None:
         return
@@ -243,16 +261,38 @@ def delivered(parts: Parts, body: Offer, slot: Slot, ask: int, energy_j: int = P
 
 
 def _row(parts: Parts, seen: _Seen, now: Now) -> OfferRow:
-    body, node = seen.sealed.body, parts.config.node
-    found = next_energy(parts, body, now)
-    own = body.origin == node
+    row = _said(parts, seen.sealed, now)
+    body, found = seen.sealed.body, next_energy(parts, seen.sealed.body, now)
+    own = body.origin == parts.config.node
     price = None if own or found is None else delivered(parts, body, found[0], found[1].price_micro_per_kwh)
+    return replace(
+        row,
+        own=own,
+        heard_from=seen.heard_from,
+        advertised_to=seen.told,
+        stages=_stages(seen),
+        reason=_why(parts, seen),
+        delivered_micro_per_kwh=price or 0,
+        has_delivered=price is not None,
+        taken_j=_taken_j(parts, body, found) if own else 0,
+    )
+
+
+def _barred_row(parts: Parts, neighbor: NodeId, sealed: Sealed[Offer], sentence: str, now: Now) -> OfferRow:
+    reason = Reason(code=ErrorCode.POLICY.name, text=sentence)
+    return replace(_said(parts, sealed, now), heard_from=(neighbor,), reason=reason)
+
+
+def _said(parts: Parts, sealed: Sealed[Offer], now: Now) -> OfferRow:
+    """What the offer itself says, as one that is not let in."""
+    body = sealed.body
+    found = next_energy(parts, body, now)
     return OfferRow(
         origin=body.origin,
         offer_no=body.offer_no,
         epoch=body.epoch,
         seq=body.seq,
-        object=seen.sealed.object_id,
+        object=sealed.object_id,
         direction=body.direction,
         source=body.source,
         firmness=body.firmness,
@@ -263,17 +303,11 @@ def _row(parts: Parts, seen: _Seen, now: Now) -> OfferRow:
         only_to_customers=body.only_to_customers,
         issued_utc_s=body.issued_utc_s,
         expires_utc_s=body.expires_utc_s,
-        own=own,
-        heard_from=seen.heard_from,
-        advertised_to=seen.told,
-        stages=_stages(seen),
-        reason=_why(parts, seen),
+        stages=(Stage.RECEIVED, Stage.FILTERED),
+        reason=NO_REASON,
         next_slot_utc_s=0 if found is None else found[0],
         next_energy_j=0 if found is None else found[1].energy_j,
         next_price_micro_per_kwh=0 if found is None else found[1].price_micro_per_kwh,
-        delivered_micro_per_kwh=price or 0,
-        has_delivered=price is not None,
-        taken_j=_taken_j(parts, body, found) if own else 0,
     )
 
 

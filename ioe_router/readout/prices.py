@@ -139,6 +139,9 @@ def _price(
     hops = tuple(_priced(losses, body.direction, paid)) if whole else ()
     quote = _Quote(body=body, available_j=available_j, ask=ask, losses=losses, hops=hops)
     reason = _obstacle(moment, quote, energy_j, limit)
+    if paths and not parts.routing.policy.allows(paths[0], body):
+        text = "the operator's rules do not let this node use the offer over this route"
+        reason = reason_of(ErrorCode.POLICY, text)
     return PriceRow(
         origin=body.origin,
         offer_no=body.offer_no,

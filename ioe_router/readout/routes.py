@@ -1,10 +1,10 @@
 """Routes: what was heard, what is chosen and told, and why (SPEC sections 7.6 to 7.9).
 
-received   sound, and in Adj-RIB-In
-accepted   usable: in the Loc-RIB, and its neighbour is not restarting
-best       first in the total order of its destination: rank, links, path hash
-advertised told to some neighbour: in Adj-RIB-Out
-filtered   heard and refused; kept as a refusal, not as a path
+received    sound, and in Adj-RIB-In
+accepted    usable: in the Loc-RIB, and its neighbour is not restarting
+best        first in the total order of its destination: rank, links, path hash
+advertised  told to some neighbour: in Adj-RIB-Out
+filtered    sound but kept out by import rules, or refused (then kept as a refusal)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ioe_router.core.paths import Path, Target
 from ioe_router.core.refusals import Refusal
 from ioe_router.core.rib import ToldPath
 from ioe_router.model.envelope import ObjectType
+from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import LinkId, NodeId, PathHash
 from ioe_router.model.routing import Direction
 from ioe_router.readout.values import Entry, Reason, Stage, reason_of
@@ -87,6 +88,7 @@ class RouteView:
 
     seen: tuple[_Seen, ...]
     own: tuple[tuple[ToldPath, tuple[NodeId, ...]], ...]
+    barred: tuple[tuple[Path, str], ...]  # by the import rules, with the sentence of the rule
     refused: tuple[Refusal, ...]
     filter: RouteFilter = field(default_factory=RouteFilter)
 
@@ -101,6 +103,8 @@ class RouteView:
             yield Entry(seen.path.hash, mark, partial(_row, seen))
         for told, to in self.own:
             yield Entry(("own", told.direction), (told.hash, to), partial(_own_row, told, to))
+        for path, sentence in self.barred:
+            yield Entry(path.hash, sentence, partial(_barred_row, path, sentence))
         for refusal in self.refused:
             key = ("refused", refusal.neighbor, refusal.about)
             yield Entry(key, refusal, partial(_refused_row, refusal))
@@ -113,6 +117,7 @@ def route_view(parts: Parts, wanted: RouteFilter | None = None) -> RouteView:
     return RouteView(
         seen=tuple(seen for seen in _seen(parts, wanted, told) if _passes(seen, wanted)),
         own=tuple(_own(parts, wanted)),
+        barred=tuple(_barred(parts, wanted)),
         refused=tuple(_refused(parts, wanted)),
         filter=wanted,
     )
@@ -181,6 +186,20 @@ def _own(parts: Parts, wanted: RouteFilter) -> Iterator[tuple[ToldPath, tuple[No
             yield paths[0], to
 
 
+def _barred(parts: Parts, wanted: RouteFilter) -> Iterator[tuple[Path, str]]:
+    """What the import rules keep out."""
+    if wanted.stage not in (None, Stage.FILTERED, Stage.RECEIVED):
+        return
+    imports = parts.routing.policy.imports
+    for path in parts.routing.tables.loc_rib.barred():
+        if (
+            wanted.neighbor in (None, path.neighbor)
+            and wanted.destination in (None, path.origin)
+            and wanted.direction in (Direction.UNSPECIFIED, path.direction)
+        ):
+            yield path, imports.sentence(imports.path(path.neighbor, path.target), path.neighbor)
+
+
 def _refused(parts: Parts, wanted: RouteFilter) -> Iterator[Refusal]:
     if wanted.stage not in (None, Stage.FILTERED):
         return
@@ -199,10 +218,19 @@ def _refused(parts: Parts, wanted: RouteFilter) -> Iterator[Refusal]:
 
 
 def _row(seen: _Seen) -> RouteRow:
-    path = seen.path
-    ends = (*path.nodes, path.holder)
+    return _path_row(seen.path, _stages(seen), _why(seen), told=seen.told, place=seen.place)
+
+
+def _barred_row(path: Path, sentence: str) -> RouteRow:
+    reason = Reason(code=ErrorCode.POLICY.name, text=sentence)
+    return _path_row(path, (Stage.RECEIVED, Stage.FILTERED), reason)
+
+
+def _path_row(
+    path: Path, stages: tuple[Stage, ...], reason: Reason, *, told: tuple[NodeId, ...] = (), place: int = 0
+) -> RouteRow:
     hops = tuple(
-        RouteHop(node=ends[i], link=link.link, fee_micro_per_kwh=link.fee_micro_per_kwh)
+        RouteHop(node=path.nodes[i], link=link.link, fee_micro_per_kwh=link.fee_micro_per_kwh)
         for i, link in reversed(tuple(enumerate(path.links)))
     )
     return RouteRow(
@@ -210,16 +238,16 @@ def _row(seen: _Seen) -> RouteRow:
         direction=path.direction,
         neighbor=path.neighbor,
         path=path.hash,
-        stages=_stages(seen),
+        stages=stages,
         rank=path.rank,
         hops=hops,
         fee_micro_per_kwh=sum(link.fee_micro_per_kwh for link in path.links),
         width_va=path.width_va,
         not_after_utc_s=path.not_after_utc_s,
         only_to_customers=path.only_to_customers,
-        advertised_to=seen.told,
-        reason=_why(seen),
-        place=seen.place,
+        advertised_to=told,
+        reason=reason,
+        place=place,
     )
 
 
@@ -296,6 +324,8 @@ def _telling(parts: Parts, to: NeighborConfig, path: Path) -> TellingRow:
     table = parts.routing.tables.told
     if to.node not in table.neighbors():
         return _untold(to, "no_session", "there is no session with it")
+    if parts.routing.policy.draining:
+        return _untold(to, "draining", "this node is being drained and tells nothing new")
     if path.hash in table.of(to.node).paths.get(path.target, {}):
         reason = Reason(code="told", text=f"with a fee of {to.fee_micro_per_kwh} micro-units per kWh")
         return TellingRow(neighbor=to.node, told=True, reason=reason)
@@ -304,13 +334,19 @@ def _telling(parts: Parts, to: NeighborConfig, path: Path) -> TellingRow:
     links_max = parts.config.limits.path_links
     if not extendable(path, to.node, links_max):
         return _untold(to, "PATH_TOO_LONG", f"a route has at most {links_max} links")
+    exports = parts.routing.policy.exports
+    verdict = exports.path(to.node, path.target)
+    if not verdict.accepted:
+        return _untold(to, "POLICY", exports.sentence(verdict, to.node))
     if not _may_transit(parts, to, path):
         return _untold(to, "POLICY", _policy_text(to, path))
     count = parts.config.limits.told_paths_per_origin
     tellable = [
         other
         for other in parts.routing.tables.loc_rib.to(path.target)
-        if extendable(other, to.node, links_max) and _may_transit(parts, to, other)
+        if extendable(other, to.node, links_max)
+        and _may_transit(parts, to, other)
+        and exports.path(to.node, other.target).accepted
     ]
     if path not in best_paths(tellable, count):
         return _untold(to, "displaced", f"it is told the best {count} routes, and this is none of them")
