@@ -99,6 +99,7 @@ var operations = map[string]operation{
 	"frame":                  asking(frame),
 	"malformed":              asking(malformed),
 	"receive":                asking(receive),
+	"reserve":                asking(reserve),
 	"capacity.limit":         asking(capacityLimit),
 	"capacity.ledger":        asking(capacityLedger),
 	"errors.number":          asking(errorsNumber),
