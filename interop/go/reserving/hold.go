@@ -270,4 +270,3 @@ func (e *Engine) trim(r *record, p *packet, far uint64) bool {
 	}
 	return left
 }
-
