@@ -9,6 +9,7 @@ import click
 from ioe_router.lg.privacy import key_digest, new_key
 from ioe_router.lg.serving import serve, watch_of
 from ioe_router.lg.settings import EXAMPLE, read_settings
+from ioe_router.lg.words import count
 
 
 @click.group()
@@ -31,7 +32,8 @@ def check(file: Path) -> None:
     """Say whether FILE and what it names would be accepted; nothing is started, no node is asked."""
     settings = read_settings(file)
     watch_of(settings, file)
-    click.echo(f"{file} is sound: {len(settings.node)} nodes, audience {settings.looking_glass.audience}")
+    nodes = count(len(settings.node), "node")
+    click.echo(f"{file} is sound: {nodes}, audience {settings.looking_glass.audience}")
 
 
 @lg.command()

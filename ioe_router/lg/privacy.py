@@ -3,7 +3,8 @@
 A load curve tells when a household gets up, is away or falls ill.  So a page
 for the public shows nothing of a single household:
 
-    lines that end at a single customer (`access`)   their load is hidden
+    lines that end at a single customer              their load is hidden: `access` in the attestation,
+                                                     or no other line is known there (but for the utility)
     reservations, mix and prices                     per slot, and only where at least `PARTIES_MIN`
                                                      different sellers and buyers have part in them
     addresses, last errors                           left out
@@ -21,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -75,10 +77,14 @@ def viewer_of(audience: str, cookies: Mapping[str, str], state: State) -> Viewer
 
 
 def hidden_links(grid: Grid, viewer: Viewer) -> frozenset[str]:
-    """Lines whose load is one household's."""
+    """Lines whose load is one household's, where this viewer may not see it."""
     if viewer.operator:
         return frozenset()
-    return frozenset(edge.line.link for edge in grid.edges if edge.line.access)
+    lines = [edge.line for edge in grid.edges]
+    degree = Counter(end for line in lines for end in (line.keeper, line.other))
+    utilities = {place.node for place in grid.places if place.is_utility}
+    alone = {node for node, count in degree.items() if count == 1} - utilities
+    return frozenset(line.link for line in lines if line.access or {line.keeper, line.other} & alone)
 
 
 def crowd(reservations: Iterable[Reservation]) -> int:

@@ -8,9 +8,13 @@ goes wrong.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +27,7 @@ from ioe_router.lg.app import make_app
 from ioe_router.lg.reading import ControlledNode
 from ioe_router.lg.settings import NodeSection, Settings, address_of, read_settings, slug
 from ioe_router.lg.watch import Watch, Watched
+from ioe_router.lg.words import count
 
 OWN_ONLY_FROM: Final = 17  # nodes; from here on each is asked for what is its own
 _UNIX: Final = "unix:"
@@ -37,7 +42,7 @@ def serve(config: Path) -> None:
     settings = read_settings(config)
     watch = watch_of(settings, config)
     host, port = address_of(settings.looking_glass.listen, str(config))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             make_app(watch, settings.looking_glass),
             log_level="warning",
@@ -53,12 +58,30 @@ def serve(config: Path) -> None:
     )
     with _listening(host, port, settings.looking_glass.listen) as door:
         shown = f"[{host}]" if ":" in host else host
-        print(  # noqa: T201 - the one thing that its user waits for
-            f"looking at {len(settings.node)} nodes on http://{shown}:{door.getsockname()[1]}/",
-            file=sys.stderr,
-            flush=True,
+        server.greeting = (
+            f"looking at {count(len(settings.node), 'node')} on http://{shown}:{door.getsockname()[1]}/"
         )
         server.run(sockets=[door])
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves, and ends in good order, with code 0, when it is told to."""
+
+    greeting = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say where the pages are as soon as they are there."""
+        await super().startup(sockets)
+        if self.started:
+            print(self.greeting, file=sys.stderr, flush=True)  # noqa: T201 - its user waits for this
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; uvicorn's own version raises them again behind itself."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def watch_of(settings: Settings, config: Path) -> Watch:

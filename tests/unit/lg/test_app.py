@@ -76,11 +76,18 @@ def test_what_the_public_does_not_see() -> None:
     public, operator = Glass("public"), Glass()
     shown = "\n".join(public.get(path).text for path in PAGES)
     full = "\n".join(operator.get(path).text for path in PAGES)
-    for secret in ("192.0.2.7", "refuses the connection", "18.0 kW", "sold to Ada", "daemon runs here."):
+    for secret in (
+        "192.0.2.7",
+        "refuses the connection",
+        "18.0 kW",
+        "30.0 kW",
+        "sold to Ada",
+        "daemon runs here.",
+    ):
         assert secret in full
         assert secret not in shown
     assert "it is one household&#39;s" in shown
-    assert "30.0 kW from Rosa to Mill" in shown, "lines of several homes are no secret"
+    assert "10.0 kW from Utility to Mill" in shown, "lines of several homes are no secret"
     for path in ("/homes/rosa", "/homes/nobody"):
         assert public.get(path).status == 403, "whether or not there is such a home"
 
