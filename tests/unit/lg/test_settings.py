@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ioe_router.daemon.errors import ConfigRefused
-from ioe_router.daemon.settings import options_of
+from ioe_router.daemon.toml_text import options_of
 from ioe_router.lg.serving import control_address, watch_of
 from ioe_router.lg.settings import EXAMPLE, NodeSection, Settings, parse_settings, slug
 
