@@ -28,7 +28,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist second-opinion
+        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist docs second-opinion
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -134,6 +134,16 @@ lock: $(TOOLS) ## resolve pyproject.toml into the hashed requirements files
 	    $(UV_LOCK) pyproject.toml --extra $$extra -c requirements.txt -o deploy/requirements/$$extra.txt || exit 1; \
 	done
 	@$(UV_LOCK) --group pyproject.toml:build -c requirements.txt -o deploy/requirements/build.txt
+
+# The generator of the site lives apart; wheels only, each with its hash.
+build/docs-env/.ready: requirements-docs.txt | $(READY)
+	@test -x build/docs-env/bin/python || $(PY) -m venv build/docs-env
+	@build/docs-env/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-docs.txt
+	@touch $@
+
+docs: build/docs-env/.ready ## make the site of docs/ in build/site (also: pages that follow from the code)
+	@$(PY) tools/gen_reference.py
+	@$(PY) tools/make_docs.py
 
 dist: $(READY) ## make a release in dist/: built twice, installed, bill of materials, audit (DIST_ARGS="--audit later")
 	@$(PY) tools/dist.py $(DIST_ARGS)
