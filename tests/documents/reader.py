@@ -8,7 +8,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.documents.blocks import Block, Command, blocks_of, commands_of, fits
@@ -28,8 +29,9 @@ class _Running:
 class Reader:
     """Follows documents word by word; `close` ends what still runs."""
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
-        """`folder` is empty; `environment` is what this reader's machine has set beside the usual."""
+    def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
+        """`folder` is empty; `changes` are texts that are others on this reader's machine, such as ports."""
+        self._changes = dict(changes or {})
         self.folder = self._here = folder / "reader"
         self.folder.mkdir()
         programs = folder / "bin"
@@ -38,7 +40,7 @@ class Reader:
         ioe.write_text(_WRAPPER.format(python=shlex.quote(sys.executable)))
         ioe.chmod(0o755)
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**ENVIRONMENT, "PATH": path, "COLUMNS": "120", **(environment or {})}
+        self._environment = {**ENVIRONMENT, "PATH": path, "COLUMNS": "120"}
         self._outputs = folder / "outputs"
         self._outputs.mkdir()
         self._running: dict[str, _Running] = {}
@@ -47,8 +49,7 @@ class Reader:
         """Do everything that a document says. AssertionError names the line that does not hold."""
         for block in blocks_of(document):
             if block.is_for_the_test:
-                where = f"{document.name}:{block.line}"
-                self._do(block, where)
+                self._do(self._here_is(block), f"{document.name}:{block.line}")
 
     def close(self) -> None:
         """End what still runs."""
@@ -57,6 +58,12 @@ class Reader:
             running.process.wait()
 
     # ------------------------------------------------------------- inside
+
+    def _here_is(self, block: Block) -> Block:
+        text = block.text
+        for there, here in self._changes.items():
+            text = text.replace(there, here)
+        return replace(block, text=text)
 
     def _do(self, block: Block, where: str) -> None:
         match block.verb:
@@ -99,6 +106,8 @@ class Reader:
             check=False,
         )
         said = f"{where}: {command.text}\n{done.stdout}"
+        with (self._outputs / "transcript").open("a") as transcript:
+            transcript.write(f"{said}\n")
         assert done.returncode == code, f"exit code {done.returncode} of {said}"
         if command.prints:
             assert fits(command.prints, done.stdout), said

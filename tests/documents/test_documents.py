@@ -1,0 +1,45 @@
+"""Documents are followed word by word, with real daemons, as a new user would in an empty folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.documents.reader import Reader
+from tests.e2e.node_files import OPENING_S, SLOT_S, free_port
+from tests.tidy.product import ROOT
+
+DOCS = ROOT / "docs"
+LEAD_S = 45  # from the first command of a document to the opening of a slot, on a busy machine
+
+
+def _elsewhere() -> dict[str, str]:
+    """What is different on the machine of this reader: ports, and a clock that stands before an opening."""
+    wanted = -(OPENING_S + LEAD_S) % SLOT_S
+    offset_ms = int((wanted - time.time()) % SLOT_S * 1_000)
+    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7445, 7480, 7481)}
+    return {"[node]\n": f"[node]\nclock_offset_ms = {offset_ms}\nkeepalive_ms = 1000\n", **ports}
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader in an empty folder; what it has started ends with the test."""
+    one = Reader(tmp_path, changes=_elsewhere())
+    yield one
+    one.close()
+
+
+@pytest.mark.slow
+def test_the_tutorial(reader: Reader) -> None:
+    """From nothing to a committed reservation, and an orderly end."""
+    reader.follow(DOCS / "tutorial.md")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted(path.stem for path in (DOCS / "howto").glob("*.md")))
+def test_how_tos(reader: Reader, page: str) -> None:
+    """Every page of instructions holds from its first command to its last."""
+    reader.follow(DOCS / "howto" / f"{page}.md")
