@@ -40,16 +40,19 @@ def stage(docs: Path, into: Path) -> None:
     inside = into / "docs"
     shutil.copytree(docs, inside, ignore=shutil.ignore_patterns("site.yml"))
     shutil.copy(docs / "site.yml", into / "mkdocs.yml")
-    wanted = [path for path in sorted(inside.rglob("*.md"))]
+    wanted = sorted(inside.rglob("*.md"))
     sources = {path: docs / path.relative_to(inside) for path in wanted}
     while wanted:
         page = wanted.pop()
         source = sources[page]
 
         def rewritten(found: re.Match[str], page: Path = page, source: Path = source) -> str:
-            target = _outside(source, found[3], docs)
+            target = _moved(source, found[3], docs)
             if target is None:
                 return found[0]
+            if target.is_relative_to(docs):
+                place = os.path.relpath(inside / target.relative_to(docs), page.parent)
+                return f"{found[1]}[{found[2]}]({place}{found[4] or ''})"
             if target.suffix != ".md":
                 return f"{found[2]} (`{target.relative_to(ROOT)}`)"
             copy = inside / target.relative_to(ROOT)
@@ -63,8 +66,8 @@ def stage(docs: Path, into: Path) -> None:
         page.write_text(_LINK.sub(rewritten, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _outside(source: Path, link: str, docs: Path) -> Path | None:
-    """The file of the repository beyond docs/ that a link leads to; None for all other links."""
+def _moved(source: Path, link: str, docs: Path) -> Path | None:
+    """The file that a link leads to if the way there is another one in the copy; None for all other links."""
     if "://" in link or link.startswith("mailto:"):
         return None
     target = (source.parent / link).resolve()
@@ -72,27 +75,25 @@ def _outside(source: Path, link: str, docs: Path) -> Path | None:
         return None
     if not target.exists():
         return None  # the generator says so
-    if target.is_relative_to(docs):
-        return None
     return target / "README.md" if target.is_dir() and (target / "README.md").exists() else target
 
 
-def build(program: Path, out: Path) -> None:
-    """Run the generator on the copy. DocsRefused: it found something wrong."""
+def build(program: Path, out: Path, source: Path) -> None:
+    """Run the generator on the copy in `source`. DocsRefused: it found something wrong."""
     done = subprocess.run(
         [str(program), "build", "--clean"],
-        cwd=STAGE,
+        cwd=source,
         env={**os.environ, "NO_COLOR": "1", "TERM": "dumb"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if done.returncode or "issues found" in done.stdout or "issue found" in done.stdout:
+    if done.returncode or re.search(r"\b[1-9]\d* issues? found", done.stdout):
         raise DocsRefused(f"the generator is not content:\n{done.stdout}")
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(STAGE / "site", out)
+    shutil.move(source / "site", out)
 
 
 class _Loads(HTMLParser):
@@ -131,7 +132,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         stage(DOCS, STAGE)
-        build(options.env.resolve() / "bin" / "zensical", options.out)
+        build(options.env.resolve() / "bin" / "zensical", options.out, STAGE)
         loads = foreign(options.out)
         if loads:
             raise DocsRefused("; ".join(loads))

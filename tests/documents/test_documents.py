@@ -43,3 +43,9 @@ def test_the_tutorial(reader: Reader) -> None:
 def test_how_tos(reader: Reader, page: str) -> None:
     """Every page of instructions holds from its first command to its last."""
     reader.follow(DOCS / "howto" / f"{page}.md")
+
+
+@pytest.mark.parametrize("page", ["domains", "keys"])
+def test_key_ceremonies(reader: Reader, page: str) -> None:
+    """What operators do with keys and signatures, on whatever machine, comes out as it is told."""
+    reader.follow(DOCS / f"{page}.md")
