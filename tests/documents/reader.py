@@ -29,8 +29,16 @@ class _Running:
 class Reader:
     """Follows documents word by word; `close` ends what still runs."""
 
-    def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
-        """`folder` is empty; `changes` are texts that are others on this reader's machine, such as ports."""
+    def __init__(
+        self,
+        folder: Path,
+        changes: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`folder` is empty; `changes` are texts that are others on this reader's machine, such as ports.
+
+        `environment` is what is set there beside the usual.
+        """
         self._changes = dict(changes or {})
         self.folder = self._here = folder / "reader"
         self.folder.mkdir()
@@ -40,7 +48,7 @@ class Reader:
         ioe.write_text(_WRAPPER.format(python=shlex.quote(sys.executable)))
         ioe.chmod(0o755)
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**ENVIRONMENT, "PATH": path, "COLUMNS": "120"}
+        self._environment = {**ENVIRONMENT, "PATH": path, "COLUMNS": "120", **(environment or {})}
         self._outputs = folder / "outputs"
         self._outputs.mkdir()
         self._running: dict[str, _Running] = {}

@@ -16,18 +16,18 @@ DOCS = ROOT / "docs"
 LEAD_S = 45  # from the first command of a document to the opening of a slot, on a busy machine
 
 
-def _elsewhere() -> dict[str, str]:
-    """What is different on the machine of this reader: ports, and a clock that stands before an opening."""
+def _clock() -> dict[str, str]:
+    """A clock that stands before an opening, and pings that come soon."""
     wanted = -(OPENING_S + LEAD_S) % SLOT_S
     offset_ms = int((wanted - time.time()) % SLOT_S * 1_000)
-    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7445, 7480, 7481)}
-    return {"[node]\n": f"[node]\nclock_offset_ms = {offset_ms}\nkeepalive_ms = 1000\n", **ports}
+    return {"IOE_NODE_CLOCK_OFFSET_MS": str(offset_ms), "IOE_NODE_KEEPALIVE_MS": "1000"}
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader in an empty folder; what it has started ends with the test."""
-    one = Reader(tmp_path, changes=_elsewhere())
+    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7480, 7481)}
+    one = Reader(tmp_path, changes=ports, environment=_clock())
     yield one
     one.close()
 
