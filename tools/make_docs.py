@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 DOCS: Final = ROOT / "docs"
 STAGE: Final = ROOT / "build" / "docs-src"
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+_COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LOADS: Final = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 
 
@@ -90,7 +91,7 @@ def build(program: Path, out: Path, source: Path) -> None:
         check=False,
     )
     if done.returncode or re.search(r"\b[1-9]\d* issues? found", done.stdout):
-        raise DocsRefused(f"the generator is not content:\n{done.stdout}")
+        raise DocsRefused(f"the generator is not content:\n{_COLOR.sub('', done.stdout)}")
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(source / "site", out)
