@@ -24,6 +24,7 @@ from cryptography import x509
 
 from ioe_router.adapters.certificates import Leaf
 from ioe_router.adapters.channel_options import channel_options
+from ioe_router.adapters.loose_thread import in_loose_thread
 from ioe_router.adapters.peer_server import ACCEPTED, METHOD, SERVICE, split_address
 from ioe_router.adapters.peer_stream import Ended, of_status
 from ioe_router.adapters.peer_table import PeerTable
@@ -207,7 +208,7 @@ class Dialler:
             leaf=leaf,
             utc_s=self._wall_utc_s(),
         )
-        return Ended(ErrorCode.NEIGHBOR_LOST, await asyncio.to_thread(explain_tls_failure, dial))
+        return Ended(ErrorCode.NEIGHBOR_LOST, await in_loose_thread(lambda: explain_tls_failure(dial)))
 
     def _report(self, ended: Ended) -> None:
         now = asyncio.get_running_loop().time()

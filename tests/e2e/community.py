@@ -14,7 +14,7 @@ from deploy.netns.namespaces import Namespaces
 from ioe_router.adapters.store_reading import examine
 from ioe_router.model.reservation import ReservationState
 from tests.e2e.daemons import Daemon, wait_for
-from tests.e2e.node_files import ENVIRONMENT, need_text, offset_to_opening_ms
+from tests.e2e.node_files import ENVIRONMENT, ioe, need_text, offset_to_opening_ms
 
 NAMES: Final = tuple(names())
 CABLES: Final = tuple((keeper, other) for keeper, other, _ in links())
@@ -89,6 +89,10 @@ class Host:
         assert self.lives[-1].stop() == 0
         self.start()
         wait_for(lambda: len(self.lives[-1].said("NeighborUp")) >= self.degree(), within_s=90)
+
+    def ioe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command about this node, as somebody at its host would type it."""
+        return ioe(*arguments, cwd=self._folder / self.name)
 
     def kill(self) -> None:
         """Leave no process behind."""
