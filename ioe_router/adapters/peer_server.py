@@ -43,7 +43,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class PeerServer:
-    """Serves neighbours until stopped. `listen` is `host:port`; port 0 takes a free one."""
+    """Serves neighbours until stopped. `listen` is `host:port`, port 0 a free one; empty: nobody."""
 
     def __init__(
         self,
@@ -66,7 +66,9 @@ class PeerServer:
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
-        """Bind, serve, and return the port. UsageError when the address cannot be bound."""
+        """Bind, serve, and return the port, 0 without one. UsageError when the address cannot be bound."""
+        if not self._listen:
+            return 0
         server = grpc.aio.server(options=server_options(self._keepalive_ms, len(self.identity.pinned)))
         session: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._session)
         known = grpc.method_handlers_generic_handler(SERVICE, {METHOD: session})

@@ -130,7 +130,10 @@ def _plan(settings: Settings, folder: Path) -> Plan:
     parameters = NetworkParameters(**{name: getattr(network, name) for name in network.__struct_fields__})
     if network.voltage_min_micro_pu >= network.voltage_max_micro_pu:
         raise UsageError("network.voltage_min_micro_pu is not below voltage_max_micro_pu; correct the band")
-    split_address(settings.node.listen)
+    if settings.node.listen:
+        split_address(settings.node.listen)
+    elif settings.pairing.announce:
+        raise UsageError("pairing.announce tells of a peer port, and node.listen is empty; name a port")
     if settings.node.health is not None:
         split_address(settings.node.health)
     if settings.node.metrics is not None:
