@@ -29,6 +29,7 @@ from pathlib import Path
 
 from ioe_router.adapters.node import Node
 from ioe_router.control.client import Address, ControlClient
+from ioe_router.control.operation import Operator
 from ioe_router.control.served import InspectedRouter
 from ioe_router.core.parts import Parts
 from ioe_router.core.paths import Path as Route
@@ -102,10 +103,12 @@ def serve(config: Path, count: int) -> None:
     """The daemon, whose tables are filled before its control socket opens."""
     start = Control.start
 
-    async def start_filled(self: Control, router: InspectedRouter, node: Node, now: Now) -> None:
+    async def start_filled(
+        self: Control, router: InspectedRouter, node: Node, now: Now, operator: Operator
+    ) -> None:
         parts = router.inspect()
         fill(parts.routing, parts, count)
-        await start(self, router, node, now)
+        await start(self, router, node, now, operator)
 
     Control.start = start_filled  # type: ignore[method-assign]
     run(config)

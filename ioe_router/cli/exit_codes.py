@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     REFUSED = 9
     NO_ANSWER = 10
     IN_USE = 11
+    HUNG = 12
 
 
 MEANINGS: Final = {
@@ -36,4 +37,5 @@ MEANINGS: Final = {
     ExitCode.REFUSED: "The request was refused, or came to less than was wanted; the reason is printed.",
     ExitCode.NO_ANSWER: "A neighbour, or the daemon, did not answer in time.",
     ExitCode.IN_USE: "Another daemon has the store, or answers at the control socket.",
+    ExitCode.HUNG: "The daemon hung while it was stopping; stderr names the step.",
 }

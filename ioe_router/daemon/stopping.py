@@ -22,7 +22,7 @@ from typing import Final
 
 STEP_S: Final = 5.0
 LAST_S: Final = 15.0
-EXIT_HUNG: Final = 5
+EXIT_HUNG: Final = 12  # as in cli/exit_codes.py
 
 Step = tuple[str, Callable[[], Awaitable[object]]]
 

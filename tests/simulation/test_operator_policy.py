@@ -22,9 +22,13 @@ from ioe_router.core.events import (
 from ioe_router.core.inputs import Drain, PublishOffer, Reconfigure
 from ioe_router.core.operation_events import Draining
 from ioe_router.core.policy import OperatorPolicy
+from ioe_router.core.what_if import what_if
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, Firmness, OfferRun, SourceClass
+from ioe_router.readout.offers import OfferFilter, offer_view
+from ioe_router.readout.routes import RouteFilter, route_view
+from ioe_router.readout.values import Stage
 from tests.simulation.pair import KWH_J, SLOT, Cable, Sim, build
 
 CABLES = (Cable("mill", "street", fee_micro_per_kwh=3_000), Cable("street", "house", fee_micro_per_kwh=4_000))
@@ -81,6 +85,25 @@ def test_a_rule_keeps_an_offer_out_and_everybody_behind_is_not_told_it() -> None
     """The street imports no fuel: neither it nor the house can use offer 2, the sun comes through."""
     sim = grid(street=Policy(imports=(NO_FUEL,)))
     assert (known(sim, "street"), known(sim, "house")) == ([1], [1])
+
+
+def test_what_is_kept_out_is_shown_with_the_rule_that_does_it() -> None:
+    """Filtered rows of offers and routes name rule and neighbour, and so does what would be."""
+    sim = grid(street=Policy(imports=(NO_FUEL,)))
+    parts = sim.router("street").inspect()
+    (row,) = offer_view(parts, sim.wire.now, OfferFilter(stage=Stage.FILTERED)).rows()
+    assert (row.origin, row.reason.code) == (sim.node("mill"), "POLICY")
+    assert row.reason.text.startswith("filtered by import rule 'no-fuel' of neighbour")
+    closed = Policy(import_default=FilterAction.REJECT)
+    effects = what_if(parts, closed)
+    assert {(one.way, one.offer_no) for one in effects} == {("import", None), ("import", 1)}
+    assert all(one.after.startswith("filtered by the import default") for one in effects)
+    assert {(one.way, one.offer_no) for one in what_if(parts, Policy())} == {("import", 2)}
+    (fees,) = what_if(parts, Policy(imports=(NO_FUEL,), fee_max_micro_per_kwh=2_999))
+    assert (fees.way, fees.after) == ("buy", "fees of 3000 micro-units per kWh are above fee_max")
+    state(sim, "street", import_default=FilterAction.REJECT)
+    (route,) = route_view(parts, RouteFilter(stage=Stage.FILTERED)).rows()
+    assert route.reason.text.startswith("filtered by the import default of neighbour")
 
 
 def test_rules_may_change_while_sessions_stand() -> None:
