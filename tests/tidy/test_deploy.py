@@ -105,6 +105,15 @@ def test_overlay_names_what_make_py_makes(name: str) -> None:
     assert overlay["namePrefix"] == f"{name}-"
 
 
+def test_base_has_nothing_that_selects_peers() -> None:
+    """What selects other nodes stands outside the base, where the label of one node would get into it."""
+    base = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text("utf-8"))
+    assert base["resources"] == ["statefulset.yaml", "service.yaml"]
+    community = yaml.safe_load((KUBERNETES / "community" / "kustomization.yaml").read_text("utf-8"))
+    assert {"disruption-budget.yaml", "network-policy.yaml", *NODES} <= set(community["resources"])
+    assert not any(one.get("includeSelectors") for one in community["labels"])
+
+
 def test_secrets_and_volumes_are_declared() -> None:
     """Whatever a service mounts is declared at the end of the file."""
     for service in COMPOSE["services"].values():
