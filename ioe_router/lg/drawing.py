@@ -122,7 +122,7 @@ def drawings(grid: Grid, hidden: frozenset[str]) -> tuple[Drawing, ...]:
     leaves = sum(layout.leaf_counts(trees)[root] for root in trees.roots)
     if len(grid.places) > SMALL:
         return (_draw(grid, hidden, _rings_plan(trees, len(grid.places))),)
-    wide = _down_plan(trees) if leaves <= COLUMNS_MAX else _rings_plan(trees, len(grid.places))
+    wide = _down_plan(trees) if leaves <= COLUMNS_MAX else _rings_plan(trees, len(grid.places), "wide")
     small = len(grid.places) <= ROWS_MAX
     tall = _outline_plan(trees) if small else _rings_plan(trees, len(grid.places), "tall")
     return (_draw(grid, hidden, wide), _draw(grid, hidden, tall))
@@ -281,7 +281,7 @@ def _stroke(grid: Grid, edge: Edge, is_hidden: bool, plan: _Plan) -> Stroke:
         turn=round(turn + (180 if flow == "back" else 0), 1),
         arrow=0 if flow == "none" else round(thin * (0.85 + 0.5 * min(1.0, share)), 2),
         tie=not edge.line.radial,
-        label=words.percent(share) if flow != "none" else "",
+        label=words.percent(share) if flow != "none" and plan.curve is not _straight else "",
         label_x=round(label_x, 1),
         label_y=round(label_y, 1),
         anchor=anchor,

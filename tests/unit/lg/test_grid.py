@@ -101,3 +101,15 @@ def test_each_thing_once() -> None:
     own = snapshot("Rosa", offers=(offer("Rosa", Source.SOLAR, 100),))
     for says in ({"Mill": heard, "Rosa": own}, {"Rosa": own, "Mill": heard}):
         assert [one.price_micro_per_kwh for one in all_offers(watch_of(says).state())] == [100]
+
+
+@pytest.mark.parametrize(("homes", "kinds"), [(5, ["wide", "tall"]), (40, ["wide", "tall"]), (90, ["rings"])])
+def test_one_picture_for_each_screen(homes: int, kinds: list[str]) -> None:
+    """A grid whose names can be read has a picture for either screen, a larger one a single one."""
+    lines = tuple(line("Top", f"Home {number}") for number in range(homes))
+    pictures = drawings(grid_of(watch_of({"Top": snapshot("Top", lines=lines)}).state()), frozenset())
+    assert [one.kind for one in pictures] == kinds
+    assert all(len(one.dots) == homes + 1 and len(one.strokes) == homes for one in pictures)
+    for one in pictures:
+        assert all(0 < dot.x < one.width and 0 < dot.y < one.height for dot in one.dots)
+        assert one.named == (homes < 60)

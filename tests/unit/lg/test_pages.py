@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+from ioe_router.lg.grid import grid_of
 from ioe_router.lg.pages.books import slot_books
 from ioe_router.lg.pages.home import HomePage, home_page
 from ioe_router.lg.pages.timeline import timeline
-from ioe_router.lg.privacy import Viewer
+from ioe_router.lg.privacy import Viewer, hidden_links
 from ioe_router.lg.snapshot import Side, Snapshot, Source
 from ioe_router.lg.watch import State
-from tests.unit.lg.glass import KWH_J, NOW_UTC_S, neighbor, node_id, offer, sale, snapshot, village, watch_of
+from tests.unit.lg.glass import (
+    KWH_J,
+    NOW_UTC_S,
+    line,
+    neighbor,
+    node_id,
+    offer,
+    sale,
+    snapshot,
+    village,
+    watch_of,
+)
 
 OPERATOR = Viewer(operator=True, homes=frozenset())
 PUBLIC = Viewer(operator=False, homes=frozenset())
@@ -140,3 +152,18 @@ def test_the_public_sees_no_single_household() -> None:
         assert timeline(state, PUBLIC, "", "").rows == ()
         assert timeline(state, PUBLIC, "", "").ended == ()
         assert timeline(state, OPERATOR, "", "").rows
+
+
+def test_lines_of_one_household() -> None:
+    """Hidden are lines marked as such and those that alone lead to a home, but not the utility's own."""
+    lines = (
+        line("Utility", "Mill"),
+        line("Mill", "Rosa"),
+        line("Mill", "Ada"),
+        line("Ada", "Noor", access=True),
+        line("Noor", "Mill"),
+    )
+    offers = (offer("Utility", Source.GRID, default=True),)
+    grid = grid_of(watch_of({"Mill": snapshot("Mill", lines=lines, offers=offers)}).state())
+    assert hidden_links(grid, PUBLIC) == {"Mill/Rosa", "Ada/Noor"}
+    assert hidden_links(grid, OPERATOR) == frozenset()
