@@ -45,7 +45,7 @@ def test_how_tos(reader: Reader, page: str) -> None:
     reader.follow(DOCS / "howto" / f"{page}.md")
 
 
-@pytest.mark.parametrize("page", ["domains", "keys"])
-def test_key_ceremonies(reader: Reader, page: str) -> None:
-    """What operators do with keys and signatures, on whatever machine, comes out as it is told."""
+@pytest.mark.parametrize("page", ["domains", "keys", "replay"])
+def test_other_pages(reader: Reader, page: str) -> None:
+    """What operators do with keys, signatures and recordings comes out as it is told."""
     reader.follow(DOCS / f"{page}.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import dashboard
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ioe_router.adapters.metrics.table import METRICS, Kind
 from tests.e2e import prometheus
@@ -138,6 +141,24 @@ def test_prometheus_takes_the_alert_rules(watched: Watched) -> None:
     firing = {rule["name"] for rule in rules if rule["state"] == "firing"}
     assert len(rules) > 10
     assert firing <= {"IoeClockOff"}
+
+
+@pytest.mark.slow
+def test_nothing_secret_is_shown(watched: Watched) -> None:
+    """No private key of a node is in its log at level debug, or in its metrics, in any usual spelling."""
+    for name, daemon in watched.nodes.items():
+        with urllib.request.urlopen(f"http://127.0.0.1:{watched.ports[name]}/metrics", timeout=20) as answer:
+            shown = daemon.log_path.read_text() + answer.read().decode()
+        keys = sorted((daemon.log_path.parent / "keys").glob("*.pem"))
+        private = [key for key in keys if "PRIVATE KEY" in key.read_text()]
+        assert private
+        for key in private:
+            loaded = load_pem_private_key(key.read_bytes(), password=None)
+            assert isinstance(loaded, Ed25519PrivateKey)
+            raw = loaded.private_bytes_raw()
+            body = "".join(key.read_text().splitlines()[1:-1])
+            for secret in (raw.hex(), base64.b64encode(raw).decode().rstrip("="), body):
+                assert secret not in shown, f"{key.name} of {name}"
 
 
 def test_alert_rules_come_when_they_should() -> None:
