@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 _HOSTS: Final = Path("/etc/netns")
+_PATH: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 _INSTALL: Final = (("apt-get", "update", "-qq"), ("apt-get", "install", "-qq", "-y", "iproute2"))
 
 
@@ -56,7 +57,9 @@ class Namespaces:
     def close(self) -> None:
         """Remove everything, also what is there in part only. Processes inside are the caller's to end."""
         for host in self._hosts:
-            subprocess.run(("ip", "netns", "delete", self.namespace(host)), capture_output=True, check=False)
+            subprocess.run(
+                (_program(), "netns", "delete", self.namespace(host)), capture_output=True, check=False
+            )
             shutil.rmtree(_HOSTS / self.namespace(host), ignore_errors=True)
 
     def namespace(self, host: str) -> str:
@@ -65,7 +68,7 @@ class Namespaces:
 
     def inside(self, host: str, *command: str) -> tuple[str, ...]:
         """A command as it is run on a host."""
-        return ("ip", "netns", "exec", self.namespace(host), *command)
+        return (_program(), "netns", "exec", self.namespace(host), *command)
 
     def cut(self, a: str, b: str) -> None:
         """Take the cable between two hosts down; both ends lose the carrier."""
@@ -106,12 +109,16 @@ def _address(number: int, end: int) -> str:
     return f"10.71.{number}.{end + 1}"
 
 
+def _program() -> str:
+    return shutil.which("ip", path=_PATH) or "ip"
+
+
 def _ip(*arguments: str) -> None:
-    subprocess.run(("ip", *arguments), capture_output=True, text=True, check=True)
+    subprocess.run((_program(), *arguments), capture_output=True, text=True, check=True)
 
 
 def _install_iproute2() -> None:
-    if shutil.which("ip") is not None:
+    if shutil.which("ip", path=_PATH) is not None:
         return
     if shutil.which("apt-get") is None:
         raise NoNamespaces("the command 'ip' is missing; install iproute2")
