@@ -1,6 +1,6 @@
 """Run mutants against the conformance kit: `python -m mutants [NAME...] [--workers N] [--wide] [--out FILE]`.
 
-Every mutant is run on the cases that it declares (`kills`), two at a time, and
+Every mutant is run on the cases that it declares (`kills`), several at a time, and
 each of these has to fail.  `--wide` runs it on all cases of their groups, which
 also finds kills that are not declared.  The reference router without a defect
 is run on all cases first and has to pass them; its MUST checks are those that
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,9 +24,11 @@ from typing import Any, Final
 from ioe_conformance.selftest.reference import Reference
 
 from mutants.catalogue import MUTANTS
+from mutants.daemon import load_all
 from mutants.mutant import Mutant
-from mutants.one import NOBODY
+from mutants.one import NOBODY, write_results
 
+FORK: Final = multiprocessing.get_context("fork")
 ONE_RUN_S: Final = 600
 FAILED: Final = "FAIL"
 Results = Mapping[str, Any]
@@ -35,14 +37,18 @@ Results = Mapping[str, Any]
 def run_one(name: str, base: Path, cases: Iterable[str]) -> Results:
     """The results of one router on some cases, in a process and a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "router"
+        copy, out = Path(folder) / "router", Path(folder) / "out.json"
         shutil.copytree(base, copy)
-        command = [sys.executable, "-m", "mutants.one", name, str(copy), *cases]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ONE_RUN_S, check=False)
-    if done.returncode:
-        return {"cases": {}, "trouble": done.stderr.strip().splitlines()[-1] if done.stderr else "it died"}
-    found: Results = json.loads(done.stdout.splitlines()[-1])
-    return found
+        process = FORK.Process(target=write_results, args=(name, copy, tuple(cases), out))
+        process.start()
+        process.join(ONE_RUN_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        if not out.is_file():
+            return {"cases": {}, "trouble": f"its process ended with {process.exitcode}"}
+        found: Results = json.loads(out.read_text(encoding="utf-8"))
+        return found
 
 
 def groups_of(one: Mutant) -> list[str]:
@@ -71,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, print a line per mutant, and what no mutant was noticed by."""
     parser = argparse.ArgumentParser(prog="python -m mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants; all when none is named")
-    parser.add_argument("--workers", type=int, default=2, help="how many routers run at a time")
+    parser.add_argument("--workers", type=int, default=4, help="how many routers run at a time")
     parser.add_argument("--wide", action="store_true", help="all cases of the groups, not the declared ones")
     parser.add_argument("--out", type=Path, help="write results and kill matrix as JSON")
     parser.add_argument("--no-reference", action="store_true", help="do not run the sound router first")
@@ -81,6 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"there is no mutant {unknown[0]}; see interop/mutants/catalogue.py", file=sys.stderr)
         return 2
     chosen = [MUTANTS[name] for name in given.names or MUTANTS]
+    load_all()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         Reference(base).prepare()

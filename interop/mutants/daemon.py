@@ -1,10 +1,11 @@
-"""Run `ioe` with the defect of one mutant: `python -m mutants.daemon NAME ARGUMENTS...`."""
+"""Become `ioe` with the defect of one mutant: `python -m mutants.daemon NAME ARGUMENTS...`."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import ioe_router
@@ -12,13 +13,16 @@ from ioe_router.cli.main import main as ioe
 from mutants.catalogue import MUTANTS
 from mutants.patching import ForGood
 
-PACKAGES: Final = ("adapters", "codec", "core", "daemon", "model")
+PACKAGES: Final = ("adapters", "cli", "codec", "control", "core", "daemon", "model")
 
 
 def load_all() -> None:
     """Import what a daemon may import later, so that a changed function is changed wherever it is known."""
     for package in PACKAGES:
-        top = importlib.import_module(f"ioe_router.{package}")
+        try:
+            top = importlib.import_module(f"ioe_router.{package}")
+        except ImportError:
+            continue
         for module in pkgutil.walk_packages(top.__path__, f"{top.__name__}."):
             try:
                 importlib.import_module(module.name)
@@ -27,14 +31,18 @@ def load_all() -> None:
     importlib.import_module(f"{ioe_router.__name__}.router")
 
 
-def main() -> None:
-    """Put the defect in place and go on as `ioe`."""
-    name, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+def become(name: str | None, arguments: Sequence[str]) -> int:
+    """Put the defect of a mutant in place, or none, and go on as `ioe`; returns its exit code."""
     load_all()
-    for change in MUTANTS[name].changes:
+    for change in MUTANTS[name].changes if name else ():
         change.apply(ForGood())
-    ioe()
+    sys.argv = ["ioe", *arguments]
+    try:
+        ioe()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(become(sys.argv[1], sys.argv[2:]))
