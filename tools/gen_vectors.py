@@ -20,6 +20,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "interop")]
 
+import vector_books  # noqa: E402
 import vector_bounds  # noqa: E402
 import vector_cuts  # noqa: E402
 import vector_domains  # noqa: E402
@@ -32,6 +33,7 @@ import vector_loss  # noqa: E402
 import vector_market  # noqa: E402
 import vector_objects  # noqa: E402
 import vector_pairing  # noqa: E402
+import vector_receive_domains  # noqa: E402
 import vector_receive_grid  # noqa: E402
 import vector_receive_routing  # noqa: E402
 import vector_receive_settlement  # noqa: E402
@@ -96,6 +98,14 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
     "errors": ("registered codes and object types", vector_tables.errors),
     "transcript": ("whole sessions, frame by frame", vector_tables.transcripts),
     "reserve": ("reservations at an origin and in transit, step by step", vector_reserve.vectors),
+    "reserve-books": (
+        "quotas, ways given, sessions anew, meters, statements and imbalance records, step by step",
+        vector_books.vectors,
+    ),
+    "receive-domain": (
+        "lists, members and strangers told to a router of a domain",
+        vector_receive_domains.vectors,
+    ),
     "path-hash": ("the running hash of a path's signed entries", vector_objects.path_hashes),
     "frame": ("Frame bytes, verified with the neighbour's operational key", vector_frames.frames),
     "malformed": ("serialised bodies: read, MALFORMED or OUT_OF_BOUNDS", vector_wire.malformed),

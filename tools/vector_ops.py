@@ -420,7 +420,8 @@ OPS: Final[Sequence[Op]] = (
             "neighbors": "list of {name, attestation, role, fee_micro_per_kwh}; sessions are ESTABLISHED, "
             "their epoch is 1, RESUME is not in effect; role is what the neighbour is to the receiver",
             "balance_party": "name of the receiver's balance-responsible party; empty: it is one itself",
-            "domain": "null, or {lists, member}: the receiver's trust lists and member certificate, hex",
+            "domain": "null, or {lists, member, members}: trust lists and certificates of receiver and "
+            "neighbours",
             "own_offers": "what the receiver's host offers: numbers and runs of an Offer, lifetime_s",
             "start_utc_ms": "when the sessions became ESTABLISHED, UTC",
             "before": "what came before, all of it taken: list of {at_utc_ms, from, envelopes}, a frame each",
@@ -445,16 +446,17 @@ OPS: Final[Sequence[Op]] = (
             "before": "as in receive",
             "begin_utc_ms": "instant before the first step; all labels have been told by then",
             "steps": "list of {at_utc_ms, do, from, say}: say an object, lose the session "
-            "with a neighbour, or "
-            "wait until the instant. An object is {type, by, fields}: by are its signers in order, "
+            "with a neighbour, have another one (up), wait until the instant, or meter: the host reads the "
+            "meter of the link to the neighbour {slot_utc_s, imported_j, exported_j}. An object "
+            "is {type, by, fields}: by are its signers in order,"
             "none where the frame vouches for it; fields as in proto/, bytes in hex. `$label ORIGIN "
             "DIRECTION` is the path hash that the receiver told this neighbour for the origin whose "
             "id begins so; `$hold_core`, `$commit` and so on the object id of the latest object of "
             "that type that anybody said",
         },
         answer={
-            "answers": "per step the different objects of section 10, and Faults, that the "
-            "receiver said because "
+            "answers": "per step the different objects of section 10, records, statements, relays and "
+            "Faults, that the receiver said because "
             "of it, sorted by their JSON: {to, type, fields}, without ledger numbers, texts and "
             "retry_after_ms; an object id of this run is written `$commit 1` for the first COMMIT and "
             "so on, the label `$label`"

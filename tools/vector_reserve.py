@@ -237,17 +237,21 @@ def lose(by: Actor, at_ms: int) -> Json:
     return {"at_utc_ms": BANDS_OVER * 1000 + at_ms, "do": "lose", "from": by.name}
 
 
-def _vector(
+def played(
     name: str,
     notes: str,
     steps: Sequence[Json],
     reqs: Sequence[str],
     *,
     fee: int = 0,
+    stage: Stage | None = None,
+    told: Sequence[Json] | None = None,
 ) -> Vector:
+    """A conversation, played to the reference implementation; its answers are the expected ones."""
     chain = entries(((CAROL, BOB, BC.attestation),), changes={0: {"fee_micro_per_kwh": fee}})
     before = [step(CAROL, advert(chain)), step(CAROL, sealed(CAROL, CAROLS), after_s=1)]
-    base = replace(STAGE, own_offers=(BOBS, BOBS_WANT)).vector("", "", {}, reqs=reqs).inputs
+    before = before if told is None else list(told)
+    base = replace(stage or STAGE, own_offers=(BOBS, BOBS_WANT)).vector("", "", {}, reqs=reqs).inputs
     inputs: dict[str, Any] = {
         **{key: value for key, value in base.items() if key not in ("object", "look_for", "listen_ms")},
         "before": before,
@@ -283,12 +287,12 @@ def _granted() -> Iterator[Vector]:
         "IOE-RSV-090",
         "IOE-PRC-050",
     )
-    yield _vector("origin-grant", "a kilowatt hour of an own offer", [say(ALICE, hold(plain))], reqs)
+    yield played("origin-grant", "a kilowatt hour of an own offer", [say(ALICE, hold(plain))], reqs)
     two = core(
         origin=BOB, items=[item(1), item(2, slot_utc_s=SLOT + 900)], band=0, issued_utc_ms=(SLOT - 595) * 1000
     )
     early = [{**say(ALICE, hold(two)), "at_utc_ms": (SLOT - 595) * 1000}]
-    yield _vector(
+    yield played(
         "origin-other-slot",
         "the second packet's slot has not opened: the whole HOLD is refused",
         early,
@@ -296,7 +300,7 @@ def _granted() -> Iterator[Vector]:
     )
     several = core(origin=BOB, items=[item(1, KWH_J), item(2, 2 * KWH_J), item(3, 9 * KWH_J)])
     reqs = ("IOE-RSV-200", "IOE-RSV-160", "IOE-ADM-110", "IOE-RSV-180", "IOE-LSS-030")
-    yield _vector(
+    yield played(
         "origin-batch",
         "three packets of one slot, of which the last finds less",
         [say(ALICE, hold(several))],
@@ -308,24 +312,24 @@ def _granted() -> Iterator[Vector]:
     )
     third = core(origin=BOB, items=[item(1, KWH_J)], reservation=OTHER[::-1])
     steps = [say(ALICE, hold(first)), say(ALICE, hold(second), 100), say(ALICE, hold(third), 200)]
-    yield _vector("origin-sold-out", "no joule is promised twice", steps, ("IOE-RSV-160", "IOE-RSV-180"))
+    yield played("origin-sold-out", "no joule is promised twice", steps, ("IOE-RSV-160", "IOE-RSV-180"))
     whole = core(origin=BOB, items=[item(1, 10 * KWH_J), item(2, KWH_J)], all_or_nothing=True)
-    yield _vector(
+    yield played(
         "origin-all-or-nothing", "half of a batch is worthless", [say(ALICE, hold(whole))], ("IOE-RSV-200",)
     )
     sale = core(origin=BOB, offer_no=2, direction=2, path=WANT_OF_BOB, price_limit_micro_per_kwh=0)
     reqs = ("IOE-RSV-090", "IOE-RSV-210", "IOE-LSS-060")
-    yield _vector("origin-demand", "a kilowatt hour is sold to the origin", [say(ALICE, hold(sale))], reqs)
+    yield played("origin-demand", "a kilowatt hour is sold to the origin", [say(ALICE, hold(sale))], reqs)
     floor = core(origin=BOB, band=0, issued_utc_ms=(SLOT - 600) * 1000)
     bands = [{**say(ALICE, hold(floor)), "at_utc_ms": (SLOT - 600) * 1000}]
-    yield _vector(
+    yield played(
         "origin-floor", "in the first band the floor is the price", bands, ("IOE-PRC-050", "IOE-PRC-060")
     )
 
 
 def _origin_refuses() -> Iterator[Vector]:
     def one(name: str, notes: str, reqs: Sequence[str], inside: Json, **changes: object) -> Vector:
-        return _vector(f"origin-{name}", notes, [say(ALICE, hold(inside, **changes))], reqs)
+        return played(f"origin-{name}", notes, [say(ALICE, hold(inside, **changes))], reqs)
 
     limit = core(origin=BOB, price_limit_micro_per_kwh=ASK - 1)
     yield one("price-limit", "the limit lies below the ask", ("IOE-PRC-050", "IOE-RSV-070"), limit)
@@ -358,7 +362,7 @@ def _origin_refuses() -> Iterator[Vector]:
         inside = core(origin=BOB, band=number, issued_utc_ms=(SLOT - before_s) * 1000)
         steps = [{**say(ALICE, hold(inside)), "at_utc_ms": (SLOT - before_s) * 1000}]
         reqs = ("IOE-CLK-010", "IOE-CLK-020", "IOE-RSV-070")
-        yield _vector(f"origin-{name}", f"{before_s} s before the slot", steps, reqs)
+        yield played(f"origin-{name}", f"{before_s} s before the slot", steps, reqs)
     off = core(origin=BOB, items=[item(1, slot_utc_s=SLOT + 1)])
     yield one("unaligned", "a slot off the grid", ("IOE-CNV-090",), off)
 
@@ -367,26 +371,26 @@ def _origin_ends() -> Iterator[Vector]:
     held = say(ALICE, hold(core(origin=BOB)))
     good = [held, say(ALICE, commit(), 100)]
     receipt = short("RECEIPT", by=ALICE, committed="$committed", link=AB.link.hex(), node=ALICE.node.hex())
-    yield _vector(
+    yield played(
         "origin-commit",
         "COMMIT in time; COMMITTED is repeated until the RECEIPT",
         [*good, wait(2_100), wait(4_100), say(ALICE, receipt, 4_200), wait(60_000)],
         ("IOE-RSV-310", "IOE-RSV-365"),
     )
-    yield _vector(
+    yield played(
         "origin-commit-again",
         "a second COMMIT has the same outcome",
         [*good, say(ALICE, commit(), 200)],
         ("IOE-RSV-310",),
     )
     late = [held, wait(30_001), say(ALICE, commit(), 30_100), say(ALICE, commit(), 30_200)]
-    yield _vector(
+    yield played(
         "origin-commit-late",
         "after its own deadline, and again",
         late,
         ("IOE-RSV-300", "IOE-RSV-310", "IOE-RSV-410", "IOE-RSV-420"),
     )
-    yield _vector(
+    yield played(
         "origin-commit-unknown",
         "of a reservation that nobody asked for",
         [
@@ -408,20 +412,20 @@ def _origin_ends() -> Iterator[Vector]:
         ],
         ("IOE-RSV-520",),
     )
-    yield _vector(
+    yield played(
         "origin-commit-other-core",
         "it names another HOLD_CORE",
         [held, say(ALICE, commit(core="00" * 32), 100), say(ALICE, QUERY, 200)],
         ("IOE-RSV-520",),
     )
-    yield _vector(
+    yield played(
         "origin-commit-by-other",
         "Erin commits what Alice holds",
         [held, say(ALICE, commit(by=ERIN), 100), say(ALICE, QUERY, 200)],
         ("IOE-RSV-030", "IOE-SIG-070"),
     )
     again = say(ALICE, hold(core(origin=BOB, items=[item(1, 9 * KWH_J)], reservation=OTHER)), 300)
-    yield _vector(
+    yield played(
         "origin-release-held",
         "what is released can be held again",
         [
@@ -432,44 +436,44 @@ def _origin_ends() -> Iterator[Vector]:
         ],
         ("IOE-RSV-450", "IOE-RSV-455", "IOE-RSV-400"),
     )
-    yield _vector(
+    yield played(
         "origin-release-committed",
         "the same after COMMITTED",
         [*good, say(ALICE, release(), 300), say(ALICE, release(), 400)],
         ("IOE-RSV-450", "IOE-RSV-455"),
     )
     gate = (SLOT - 120 - BANDS_OVER) * 1000
-    yield _vector(
+    yield played(
         "origin-release-gate",
         "from the final gate on it is refused and stays committed",
         [*good, say(ALICE, receipt, 200), say(ALICE, release(), gate), say(ALICE, QUERY, gate + 100)],
         ("IOE-RSV-460", "IOE-RSV-455"),
     )
-    yield _vector(
+    yield played(
         "origin-release-by-other",
         "Erin releases what Alice holds",
         [held, say(ALICE, release(by=ERIN), 100), say(ALICE, QUERY, 200)],
         ("IOE-RSV-440",),
     )
-    yield _vector(
+    yield played(
         "origin-release-from-other",
         "Alice's RELEASE comes from Erin",
         [held, say(ERIN, release(), 100), say(ALICE, QUERY, 200)],
         ("IOE-RSV-030", "IOE-RSV-455"),
     )
-    yield _vector(
+    yield played(
         "origin-unknown",
         "a RELEASE and a question about what nobody asked for",
         [say(ALICE, release()), say(ALICE, QUERY, 100)],
         ("IOE-RSV-455", "IOE-RSV-400"),
     )
-    yield _vector(
+    yield played(
         "origin-query-by-other",
         "Erin asks about a reservation that she is not on",
         [held, say(ERIN, QUERY, 100)],
         ("IOE-RSV-030", "IOE-RSV-400"),
     )
-    yield _vector(
+    yield played(
         "origin-neighbor-lost",
         "the session is lost: the hold stays until its end, and what is free then is free",
         [
@@ -496,17 +500,17 @@ def _origin_ends() -> Iterator[Vector]:
 def _repeated() -> Iterator[Vector]:
     inside = core(origin=BOB)
     again = [say(ALICE, hold(inside)), say(ALICE, hold(inside), 1_000), say(ALICE, QUERY, 1_100)]
-    yield _vector("origin-hold-again", "the same HOLD has the same answer", again, ("IOE-RSV-120",))
+    yield played("origin-hold-again", "the same HOLD has the same answer", again, ("IOE-RSV-120",))
     other = core(origin=BOB, items=[item(1, 2 * KWH_J)])
     conflict = [say(ALICE, hold(inside)), say(ALICE, hold(other), 100), say(ALICE, QUERY, 200)]
-    yield _vector("origin-hold-conflict", "another core under the same id", conflict, ("IOE-RSV-130",))
+    yield played("origin-hold-conflict", "another core under the same id", conflict, ("IOE-RSV-130",))
     expired = [
         say(ALICE, hold(inside)),
         wait(31_000),
         say(ALICE, QUERY, 31_100),
         say(ALICE, hold(inside), 31_200),
     ]
-    yield _vector(
+    yield played(
         "origin-hold-expired",
         "a hold ends silently; asked again it stays ended",
         expired,
@@ -529,8 +533,8 @@ def _hop() -> Iterator[Vector]:
         *("IOE-RSV-020", "IOE-RSV-090", "IOE-RSV-110", "IOE-RSV-200", "IOE-RSV-210", "IOE-RSV-220"),
         *("IOE-RSV-230", "IOE-RSV-360", "IOE-RSV-400", "IOE-PRC-030", "IOE-VER-120", "IOE-RSV-080"),
     )
-    yield _vector("hop-good", "a reservation from HOLD to COMMITTED", good, reqs)
-    yield _vector(
+    yield played("hop-good", "a reservation from HOLD to COMMITTED", good, reqs)
+    yield played(
         "hop-fee",
         "the fee of the path's entry on the link is added, and nothing else",
         good[:2],
@@ -539,48 +543,48 @@ def _hop() -> Iterator[Vector]:
     )
     batch = core(items=[item(1, 15 * KWH_J), item(2, 15 * KWH_J), item(3, 15 * KWH_J)])
     reqs = ("IOE-RSV-100", "IOE-ADM-110", "IOE-ADM-080")
-    yield _vector(
+    yield played(
         "hop-batch",
         "what finds no room on the link is left out of the HOLD that goes on",
         [say(ALICE, hold(batch))],
         reqs,
     )
     again = [say(ALICE, hold(core())), say(ALICE, hold(core()), 500)]
-    yield _vector("hop-hold-again", "the same HOLD before an answer is here", again, ("IOE-RSV-120",))
+    yield played("hop-hold-again", "the same HOLD before an answer is here", again, ("IOE-RSV-120",))
 
 
 def _hop_refuses() -> Iterator[Vector]:
     nowhere = core(path="11" * 32)
-    yield _vector(
+    yield played(
         "hop-no-path",
         "a label that was never told",
         [say(ALICE, hold(nowhere))],
         ("IOE-RSV-020", "IOE-RSV-070"),
     )
     wrong = core(origin=BOB, path=LABEL_OF_CAROL)
-    yield _vector(
+    yield played(
         "hop-other-origin", "the label leads to another origin", [say(ALICE, hold(wrong))], ("IOE-RSV-020",)
     )
     demand = core(direction=2)
-    yield _vector(
+    yield played(
         "hop-other-direction",
         "the label serves the other direction",
         [say(ALICE, hold(demand))],
         ("IOE-RSV-020",),
     )
     steps = [lose(CAROL, -1_000), say(ALICE, hold(core()))]
-    yield _vector("hop-no-session", "no session with the next hop", steps, ("IOE-ADM-060",))
+    yield played("hop-no-session", "no session with the next hop", steps, ("IOE-ADM-060",))
     held = say(ALICE, hold(core()))
     second = say(ALICE, hold(core(reservation=OTHER, items=[item(1, 20 * KWH_J)])), 200)
     refused = [held, say(CAROL, refuse(E.NO_ENERGY), 100), second, say(ALICE, QUERY, 300)]
-    yield _vector(
+    yield played(
         "hop-refused",
         "a REFUSE goes on unchanged, and the link is free again",
         refused,
         ("IOE-RSV-260", "IOE-RSV-150", "IOE-RSV-270"),
     )
     by_erin = [held, say(ERIN, refuse(E.NO_ENERGY), 100), say(ALICE, QUERY, 200)]
-    yield _vector(
+    yield played(
         "hop-refused-by-other", "a REFUSE from a neighbour that was not asked", by_erin, ("IOE-RSV-030",)
     )
 
@@ -589,7 +593,7 @@ def _grants() -> Iterator[Vector]:
     held = say(ALICE, hold(core()))
 
     def one(name: str, notes: str, answer: Json, reqs: Sequence[str], by: Actor = CAROL) -> Vector:
-        return _vector(f"hop-grant-{name}", notes, [held, say(by, answer, 100), say(ALICE, QUERY, 200)], reqs)
+        return played(f"hop-grant-{name}", notes, [held, say(by, answer, 100), say(ALICE, QUERY, 200)], reqs)
 
     half = ASKED // 2
     yield one(
@@ -664,14 +668,14 @@ def _done() -> list[Json]:
 
 def _outcomes() -> Iterator[Vector]:
     doubt = [*_doubt(), wait(2_300), wait(4_300), wait(40_000), say(ALICE, QUERY, 40_100)]
-    yield _vector(
+    yield played(
         "hop-doubt",
         "without an outcome COMMIT is sent again, and no timer ends it",
         doubt,
         ("IOE-RSV-320", "IOE-RSV-330"),
     )
     lost = [*_doubt(), lose(CAROL, 300), say(ALICE, QUERY, 400)]
-    yield _vector("hop-doubt-lost", "nor does a lost session", lost, ("IOE-RSV-320",))
+    yield played("hop-doubt-lost", "nor does a lost session", lost, ("IOE-RSV-320",))
     crowded = [
         *_doubt(),
         wait(40_000),
@@ -683,23 +687,23 @@ def _outcomes() -> Iterator[Vector]:
             40_100,
         ),
     ]
-    yield _vector("hop-doubt-occupies", "and it keeps its room on the link", crowded, ("IOE-RSV-330",))
+    yield played("hop-doubt-occupies", "and it keeps its room on the link", crowded, ("IOE-RSV-330",))
     for name, notes, answer, reqs in (
         ("by-other", "COMMITTED signed by Erin", committed(by=ERIN), ("IOE-RSV-370",)),
         ("other-commit", "COMMITTED of another COMMIT", committed(commit="00" * 32), ("IOE-RSV-370",)),
     ):
-        yield _vector(
+        yield played(
             f"hop-committed-{name}", notes, [*_doubt(), say(CAROL, answer, 300), say(ALICE, QUERY, 400)], reqs
         )
     elsewhere = [*_doubt(), say(ERIN, committed(), 300), say(ALICE, QUERY, 400)]
-    yield _vector(
+    yield played(
         "hop-committed-from-other",
         "COMMITTED from a neighbour that was not asked",
         elsewhere,
         ("IOE-RSV-030",),
     )
     end = [*_doubt(), say(CAROL, failed(E.HOLD_EXPIRED), 300), say(ALICE, QUERY, 400)]
-    yield _vector(
+    yield played(
         "hop-failed", "the origin's FAILED goes on as it was signed", end, ("IOE-RSV-380", "IOE-RSV-400")
     )
     again = [
@@ -713,7 +717,7 @@ def _outcomes() -> Iterator[Vector]:
         ),
         wait(30_000),
     ]
-    yield _vector(
+    yield played(
         "hop-committed-again",
         "every copy is confirmed; the own one is repeated until the RECEIPT",
         again,
@@ -721,7 +725,7 @@ def _outcomes() -> Iterator[Vector]:
     )
     told = short("OUTCOME", state=4, evidence=committed())
     evidence = [*_doubt(), say(CAROL, told, 300), say(ALICE, QUERY, 400)]
-    yield _vector(
+    yield played(
         "hop-outcome",
         "COMMITTED as evidence of an OUTCOME counts as if it had come by itself",
         evidence,
@@ -729,39 +733,39 @@ def _outcomes() -> Iterator[Vector]:
     )
     bare_state = short("OUTCOME", state=4, evidence=None)
     alone = [*_doubt(), say(CAROL, bare_state, 300), say(ALICE, QUERY, 400)]
-    yield _vector("hop-outcome-bare", "the state alone changes nothing", alone, ("IOE-RSV-405",))
+    yield played("hop-outcome-bare", "the state alone changes nothing", alone, ("IOE-RSV-405",))
     other = [*_doubt(), say(ERIN, told, 300), say(ALICE, QUERY, 400)]
-    yield _vector(
+    yield played(
         "hop-outcome-from-other", "an OUTCOME from a neighbour that was not asked", other, ("IOE-RSV-405",)
     )
 
 
 def _ends() -> Iterator[Vector]:
     held = say(ALICE, hold(core()))
-    yield _vector(
+    yield played(
         "hop-no-answer",
         "no answer until the deadline",
         [held, wait(30_001), say(ALICE, QUERY, 30_100)],
         ("IOE-RSV-420", "IOE-RSV-410"),
     )
-    yield _vector(
+    yield played(
         "hop-no-commit",
         "no COMMIT until the deadline: it ends silently",
         [*_held(), wait(30_001), say(ALICE, QUERY, 30_100)],
         ("IOE-RSV-420",),
     )
     late = [*_held(), wait(30_001), say(ALICE, commit(), 30_100)]
-    yield _vector("hop-commit-late", "a COMMIT after that", late, ("IOE-RSV-520",))
-    yield _vector(
+    yield played("hop-commit-late", "a COMMIT after that", late, ("IOE-RSV-520",))
+    yield played(
         "hop-lost-holding",
         "the far neighbour is lost while it is asked",
         [held, lose(CAROL, 100)],
         ("IOE-RSV-430",),
     )
-    yield _vector(
+    yield played(
         "hop-lost-held", "the same once it has granted", [*_held(), lose(CAROL, 200)], ("IOE-RSV-430",)
     )
-    yield _vector(
+    yield played(
         "hop-release-held",
         "a RELEASE goes on as it was signed",
         [*_held(), say(ALICE, release(), 200), say(ALICE, QUERY, 300)],
@@ -769,13 +773,13 @@ def _ends() -> Iterator[Vector]:
     )
     outcome = short("OUTCOME", state=7, evidence=None)
     released = [*_done(), say(ALICE, release(), 400), wait(2_500), say(CAROL, outcome, 2_600), wait(30_000)]
-    yield _vector(
+    yield played(
         "hop-release-committed",
         "of a committed one it is repeated until the far side has answered",
         released,
         ("IOE-RSV-465", "IOE-RSV-450"),
     )
-    yield _vector(
+    yield played(
         "hop-release-by-other",
         "a RELEASE that the initiator has not signed",
         [*_done(), say(ALICE, release(by=ERIN), 400), say(ALICE, QUERY, 500)],
@@ -806,7 +810,7 @@ def _cuts() -> Iterator[Vector]:
     at_ms = BANDS_OVER * 1000 + 400
 
     def one(name: str, notes: str, reqs: Sequence[str], *steps: Json) -> Vector:
-        return _vector(f"hop-cut-{name}", notes, [*_done(), *steps], reqs)
+        return played(f"hop-cut-{name}", notes, [*_done(), *steps], reqs)
 
     half = _cut(ASKED // 2, at_ms=at_ms)
     yield one(
@@ -868,9 +872,9 @@ def _cuts() -> Iterator[Vector]:
         say(CAROL, notice, 400),
     )
     held = [*_held(), say(CAROL, _cut(1, at_ms=at_ms), 400)]
-    yield _vector("hop-cut-held", "of a reservation that is not committed", held, refused)
+    yield played("hop-cut-held", "of a reservation that is not committed", held, refused)
     unknown = [say(CAROL, _cut(1, at_ms=at_ms - 400))]
-    yield _vector("hop-cut-unknown", "of a reservation that nobody asked for", unknown, refused)
+    yield played("hop-cut-unknown", "of a reservation that nobody asked for", unknown, refused)
     gone = (SLOT + 900 - BANDS_OVER) * 1000
     yield one("over", "of a slot that is over", refused, say(CAROL, _cut(1, at_ms=at_ms), gone + 1_000))
 
@@ -880,7 +884,7 @@ def _replaced() -> Iterator[Vector]:
     old = [say(ALICE, hold(core(origin=BOB))), say(ALICE, commit(), 100)]
 
     def one(name: str, notes: str, reqs: Sequence[str], *steps: Json) -> Vector:
-        return _vector(f"replace-{name}", notes, [*old, *steps], reqs)
+        return played(f"replace-{name}", notes, [*old, *steps], reqs)
 
     def new(at_ms: int = 200, **changes: object) -> Json:
         given: Json = {"reservation": OTHER, "replaces": RESERVATION, "items": [item(1, 10 * KWH_J)]}

@@ -50,7 +50,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "elif kind == NUMBER and raw <= most:\n            value = raw",
             "elif kind == NUMBER:\n            value = raw & most",
         ),
-        kills="encoding.number-above-32-bits encoding.bool-of-two",
+        kills="encoding.number-above-32-bits",
     ),
     mutant(
         "unknown-enum-is-first",
@@ -60,7 +60,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             'raise PeerError(step.unknown, f"{shape.name}.{step.name}: {raw} is not one of its values")',
             "return next(iter(step.detail.values()))",
         ),
-        kills="encoding.unknown-enum-number encoding.unknown-object-type",
+        kills="encoding.unknown-enum-number encoding.unknown-object-type encoding.bool-of-two",
     ),
     mutant(
         "any-text",
@@ -80,14 +80,23 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Fields are not held against their bounds.",
         Edit("codec.bounds:check", "if not _WITHIN[type(value)](value):", "if False:"),
         Edit("codec.wire:_refuse_above", "if count > step.most:", "if False:"),
+        Edit(
+            "core.offers:OfferTable._check_terms",
+            "if not 1 <= sum(run.slots for run in body.runs) <= OFFER_SLOTS_MAX:",
+            "if False:",
+        ),
         kills="encoding.empty-object encoding.energy-above-bound encoding.short-node-id encoding.zero-epoch "
         "encoding.frame-number-zero encoding.frame-short-session-id encoding.frame-without-envelopes "
         "encoding.frame-of-no-bytes encoding.frame-of-1025-envelopes encoding.too-many-elements",
     ),
     mutant(
         "one-element-less",
-        "A repeated field with as many elements as are allowed is refused.",
-        Edit("codec.wire:_refuse_above", "if count > step.most:", "if count >= step.most:"),
+        "A frame with as many envelopes as are allowed is refused.",
+        Edit(
+            "codec.frames:_judge",
+            "bounds.check(frame)",
+            "bounds.check(frame)\n    if len(frame.envelopes) >= 1024:\n        raise PeerError(ErrorCode.OUT_OF_BOUNDS, 'full')",
+        ),
         kills="encoding.frame-of-1024-envelopes",
     ),
     mutant(

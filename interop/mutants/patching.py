@@ -102,7 +102,23 @@ class Entry:
         patch.setitem(table, self.key, self.value)
 
 
-Change = Edit | Entry
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A constant of a module (`codec.signing:GROUP_ORDER`) is another."""
+
+    where: str
+    value: Any
+
+    def apply(self, patch: Patch) -> None:
+        """Put it in place. MutantRotten: the module has no such constant, or the value already."""
+        module_name, name = self.where.split(":")
+        module = importlib.import_module(f"ioe_router.{module_name}")
+        if not hasattr(module, name) or getattr(module, name) == self.value:
+            raise MutantRotten(f"{self.where} is no constant that differs from {self.value}")
+        patch.setattr(module, name, self.value)
+
+
+Change = Edit | Entry | Value
 
 
 def everywhere(patch: Patch, found: object, changed: object, name: str) -> None:

@@ -45,6 +45,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "A path may lead through its receiver.",
         Edit(f"{PATHS}.check", "if path is None or self._me in path.nodes:", "if path is None:"),
         Edit(f"{PATHS}.check", "if path is not None and self._me in path.nodes:\n            break", "pass"),
+        Edit(
+            f"{PATHS}._check_chain",
+            "if entry.next_node == entry.node or (path is not None and entry.next_node in path.nodes):",
+            "if False:",
+        ),
         kills="adverts.path-back-to-its-node",
     ),
     mutant(

@@ -18,13 +18,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Whoever signs a HELLO is taken for the neighbour of the stream.",
         Edit(HELLO, "if sealed.signers != (neighbor.node,) or body.node != neighbor.node:", "if False:"),
         Edit("core.hello:check_transport_key", "if transport_key is not None and", "if False and"),
-        kills="session.hello-of-another-node session.hello-reflected",
+        kills="session.hello-of-another-node",
     ),
     mutant(
         "hello-for-anybody",
         "A HELLO for another node is taken.",
         Edit(HELLO, "if body.neighbor != config.node:", "if False:"),
         kills="session.hello-for-another-node",
+    ),
+    mutant(
+        "hello-not-checked",
+        "From whom and for whom a HELLO is does not matter.",
+        Edit(HELLO, "if sealed.signers != (neighbor.node,) or body.node != neighbor.node:", "if False:"),
+        Edit(HELLO, "if body.neighbor != config.node:", "if False:"),
+        Edit("core.hello:check_transport_key", "if transport_key is not None and", "if False and"),
+        kills="session.hello-reflected",
     ),
     mutant(
         "clocks-do-not-matter",
@@ -265,12 +273,28 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "if self._awaited.pop(neighbor, None) is None:",
             "if self._awaited.pop(neighbor, None) is None and neighbor in self._open:\n        return\n    if False:",
         ),
-        kills="session.retained-comes-first session.retained-without-resume",
+        kills="session.retained-comes-first",
+    ),
+    mutant(
+        "resume-always",
+        "What RESUME brings is taken without it.",
+        Edit(
+            "core.dispatch:_refresh",
+            "if (isinstance(body, Retained) or body.kept) and not parts.sessions.resumes(neighbor):",
+            "if isinstance(body, Retained) and not parts.sessions.resumes(neighbor):\n        return\n    if False:",
+        ),
+        kills="session.retained-without-resume",
     ),
     mutant(
         "objects-before-the-session",
         "Objects of the session are taken before it stands.",
         Edit("codec.frames:_judge", "if not REGISTRY[envelope.type].unsigned_frame:", "if False:"),
+        Edit(
+            "codec.sealing:CodecSealer.open_any",
+            "if frame_sender is None and not row.unsigned_frame:",
+            "if False:",
+        ),
+        Edit("core.dispatch:dispatch", "if not parts.sessions.established(neighbor):", "if False:"),
         kills="session.offer-before-established",
     ),
     mutant(

@@ -104,16 +104,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="encoding.frame-too-large",
     ),
     mutant(
-        "compressed-messages",
-        "Compressed messages are unpacked.",
-        Edit(
-            "adapters.channel_options:_both_ends",
-            '("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY)',
-            '("grpc.compression_enabled_algorithms_bitset", 7)',
-        ),
-        kills="transport.compressed-message",
-    ),
-    mutant(
         "pings-are-abuse",
         "Whoever pings twice a second is sent away.",
         Edit(
@@ -170,6 +160,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "adapters.certificates:trace_chain",
             "operational = _issuer(leaf, issuers, pinned[node], utc_s)",
             "operational = next((one for ca in pinned.values() if (one := _issuer(leaf, issuers, ca, utc_s))), None)",
+        ),
+        Edit(
+            "adapters.peer_table:PeerTable.refusal",
+            "code = refusal(self.node, neighbor, stands=self.is_live(neighbor), dial_is_out=is_out)",
+            "code = None",
         ),
         kills="transport.name-of-another-neighbour",
     ),

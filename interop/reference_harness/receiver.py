@@ -145,14 +145,25 @@ class Bench:
     def _establish(self, tester: Tester) -> None:
         """The handshake of section 6.5; the router has dialled."""
         self._do(self.router.handle(SessionUp(neighbor=tester.node, dialer=True), self.now))
-        hello = _only(tester, Hello)
+        hello = [one for one in tester.heard if one.type is ObjectType.HELLO][-1]
         theirs = mapping.decode(Hello, hello.signed)
         mine = self._sealed(tester, self._answer(tester, theirs))
-        self._say(tester, tester.certificate.envelope, mine)
+        self._say(tester, tester.certificate.envelope, *self._membership(tester), mine)
         ids = object_id_of(hello.signed), object_id_of(mine.signed)
         proof = SessionProof(dialer_hello=ids[0], listener_hello=ids[1])
         self._say(tester, self._sealed(tester, proof))
         tester.session = session_id_of(*ids)
+
+    def _membership(self, tester: Tester) -> tuple[Envelope, ...]:
+        """The certificate of a neighbour that belongs to the receiver's domain."""
+        members = (self._inputs["domain"] or {}).get("members", {})
+        held = members.get(tester.name)
+        return (mapping.decode(Envelope, bytes.fromhex(held)),) if held else ()
+
+    def begin_anew(self, tester: Tester) -> None:
+        """Another session of a neighbour whose last one was lost."""
+        tester.session, tester.seq = b"", 0
+        self._establish(tester)
 
     def _answer(self, tester: Tester, theirs: Hello) -> Hello:
         counterpart = {Role.CUSTOMER: Role.PROVIDER, Role.PROVIDER: Role.CUSTOMER}
@@ -257,10 +268,6 @@ def _offer(given: Json) -> PublishOffer:
         is_default=False,
         lifetime_s=given["lifetime_s"],
     )
-
-
-def _only(tester: Tester, kind: type) -> Envelope:
-    return next(one for one in tester.heard if REGISTRY[one.type].body is kind)
 
 
 def _inner(envelope: Envelope) -> object:

@@ -15,12 +15,13 @@ from typing import Any, Final
 from ioe_router.codec import mapping
 from ioe_router.codec.registry import REGISTRY
 from ioe_router.codec.signing import signature_input
-from ioe_router.core.inputs import SessionDown
+from ioe_router.core.inputs import MeterRead, SessionDown
 from ioe_router.core.paths import next_hash
 from ioe_router.model.envelope import Envelope, ObjectType, Signature
 from ioe_router.model.errors import ErrorCode
 from ioe_router.model.ids import object_id_of
 from ioe_router.model.routing import PathAdvert, PathEntry
+from ioe_router.model.slot import Slot
 from reference_harness.receiver import Bench, Tester
 
 Json = dict[str, Any]
@@ -28,7 +29,7 @@ SHOWN: Final = frozenset(
     ObjectType[name]
     for name in (
         *("HOLD", "GRANT", "REFUSE", "COMMIT_HOP", "COMMITTED", "RECEIPT", "FAILED", "RELEASE"),
-        *("CURTAIL_HOP", "OUTCOME_QUERY", "OUTCOME", "FAULT"),
+        *("CURTAIL_HOP", "OUTCOME_QUERY", "OUTCOME", "FAULT", "RELAY", "METER_RECORD", "LINK_STATEMENT"),
     )
 )
 # Numbers that a keeper, and instants that a router, may choose; texts for people.
@@ -59,6 +60,13 @@ class Play:
             tester = bench.testers[step["from"]]
             lost = SessionDown(neighbor=tester.node, code=ErrorCode.KEEPALIVE_TIMEOUT, reason="lost")
             bench._do(bench.router.handle(lost, bench.now))
+        elif step["do"] == "meter":
+            link = self.bench.router.inspect().ports.to(bench.testers[step["from"]].node).link
+            read = {name: step[name] for name in ("imported_j", "exported_j")}
+            metered = MeterRead(link=link, slot=Slot(step["slot_utc_s"]), **read)
+            bench._do(bench.router.handle(metered, bench.now))
+        elif step["do"] == "up":
+            bench.begin_anew(bench.testers[step["from"]])
         elif step["do"] == "say":
             tester = bench.testers[step["from"]]
             bench._say(tester, self._built(step["say"], tester))
