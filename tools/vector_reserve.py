@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from reference_harness.reserve import play
-from vector_cast import ALICE, BOB, CAROL, ISSUED_S, OFFER, Actor
+from vector_cast import ALICE, BOB, CAROL, ISSUED_S, LINK_STATE, OFFER, Actor
 from vector_file import Json, Vector
 from vector_stage import ERIN, Stage, advert, cable, entries, sealed, step
 
@@ -548,6 +548,28 @@ def _hop() -> Iterator[Vector]:
         "what finds no room on the link is left out of the HOLD that goes on",
         [say(ALICE, hold(batch))],
         reqs,
+    )
+    nothing_left = replace(
+        LINK_STATE,
+        link=BC.link,
+        slot_utc_s=SLOT,
+        net_flow=Flow.DOWN,
+        net_energy_j=90_000_000,
+        residual_down_j=0,
+        residual_up_j=0,
+    )
+    chain = entries(((CAROL, BOB, BC.attestation),), changes={0: {"fee_micro_per_kwh": 0}})
+    told = [
+        step(CAROL, advert(chain)),
+        step(CAROL, sealed(CAROL, CAROLS), after_s=1),
+        step(CAROL, sealed(CAROL, nothing_left), after_s=2),
+    ]
+    yield played(
+        "hop-state-of-a-full-link",
+        "the next link's keeper has said that nothing is left: that is for its GRANT to say",
+        [say(ALICE, hold(core())), say(CAROL, grant(ASKED, entry(ASKED)), 100)],
+        ("IOE-LST-110",),
+        told=told,
     )
     again = [say(ALICE, hold(core())), say(ALICE, hold(core()), 500)]
     yield played("hop-hold-again", "the same HOLD before an answer is here", again, ("IOE-RSV-120",))
