@@ -7,7 +7,7 @@ coarse hint, the keeper's ledger before the mirror at the other end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -61,13 +61,18 @@ class Grid:
     slot_s: int
     currency: str
     network: str
-    places: tuple[Place, ...]
+    by_node: Mapping[str, Place]
     edges: tuple[Edge, ...]
     slots: tuple[int, ...]  # of which something is known
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All of them, in the order of their ids."""
+        return tuple(self.by_node.values())
+
     def place(self, node: str) -> Place:
         """A place by its id; one that nobody asks about is known by the beginning of its id."""
-        return next((place for place in self.places if place.node == node), _stranger(node))
+        return self.by_node.get(node) or _stranger(node)
 
     def name(self, node: str) -> str:
         """What to call a node."""
@@ -92,7 +97,7 @@ def grid_of(state: State, slot_utc_s: int | None = None) -> Grid:
         slot_s=slot_s,
         currency=snapshots[0].currency if snapshots else "EUR",
         network=snapshots[0].network if snapshots else "",
-        places=_places(state, lines.values()),
+        by_node={place.node: place for place in _places(state, lines.values())},
         edges=tuple(Edge(line=line, load=loads.get(line.link)) for line in lines.values()),
         slots=tuple(slots),
     )
