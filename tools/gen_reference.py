@@ -23,9 +23,9 @@ import operator_pages  # noqa: E402
 from spec_blocks import report, update_file  # noqa: E402
 
 from ioe_router.adapters.metrics.table import LABELS, METRICS  # noqa: E402
+from ioe_router.control.meanings import REMEDIES  # noqa: E402
 from ioe_router.daemon.config_text import reference as options_text  # noqa: E402
 from ioe_router.daemon.log_events import DAEMON, LogEvent, router_events  # noqa: E402
-from ioe_router.daemon.reporting import REMEDIES  # noqa: E402
 from ioe_router.model.errors import ErrorCode  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SYSTEM_SOCKET: Final = Path("/run/ioe/control.sock")
 CONFIG: Final = Path("node.toml")
+THIS_NODE: Final = "(this node)"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -196,6 +197,12 @@ def client_of(where: Where) -> ControlClient:
         return ControlClient(address_of(where))
     except UsageError as error:
         fail(error)
+
+
+def names_of(control: ControlClient) -> dict[str, str]:
+    """What nodes are called in tables: neighbours as configured, and the node that is asked."""
+    names = {row.node: row.name for row in control.neighbors() if row.name}
+    return {**names, control.status().node: THIS_NODE}
 
 
 # ------------------------------------------------------------------ what goes wrong

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ioe_router.cli import units
-from ioe_router.cli.asking import AskFailed, Where, asks, client_of, fail
+from ioe_router.cli.asking import AskFailed, Where, asks, client_of, fail, names_of
 from ioe_router.cli.exit_codes import ExitCode
 from ioe_router.cli.live_names import complete_destination, complete_neighbor
 from ioe_router.cli.near import NearGroup, nearest
@@ -45,7 +45,7 @@ def route(where: Where, output: str, destination: str, direction: str | None) ->
     with client_of(where) as control:
         try:
             answer = control.call("ExplainRoute", asked)
-            names = {row.node: row.name for row in control.neighbors() if row.name}
+            names = names_of(control)
         except UsageError as error:
             fail(error)
     if output != "table":
@@ -116,6 +116,7 @@ def price(
                 has_limit=limit is not None,
             )
             answer = control.call("ExplainPrice", asked)
+            names = names_of(control)
         except UsageError as error:
             fail(error)
     if output != "table":
@@ -126,23 +127,22 @@ def price(
     click.echo(f"slot {units.moment(answer.slot_utc_s)} UTC, phase {answer.phase}{band}{floor}")
     click.echo(answer.summary)
     for one in answer.prices:
-        _price(one, status.currency)
+        _price(one, status.currency, names)
 
 
-def _price(one: Any, currency: str) -> None:
+def _price(one: Any, currency: str, names: dict[str, str]) -> None:
     from ioe_router.cli.output import paint
 
     verb = "asks" if one.direction == 1 else "bids"
-    head = (
-        f"{units.node(one.origin)}/{one.offer_no} {verb} {units.price(one.ask_micro_per_kwh)} {currency}/kWh"
-    )
+    ask = f"{units.price(one.ask_micro_per_kwh)} {currency}/kWh"
+    head = f"{units.node(one.origin, names)}/{one.offer_no} {verb} {ask}"
     click.echo(f"\n{paint(head, 'good' if one.bookable else '')}, has {units.energy(one.available_j)}")
     if one.paid_micro_per_kwh != one.ask_micro_per_kwh:
         click.echo(f"  {units.price(one.paid_micro_per_kwh)}  at the origin: lifted to the floor of the band")
     for hop in one.hops:
         click.echo(
-            f"  {units.price(hop.price_micro_per_kwh)}  behind the link {units.node(hop.node)} >"
-            f" {units.node(hop.next_node)}: loses {hop.loss_j} of {hop.sent_j} J,"
+            f"  {units.price(hop.price_micro_per_kwh)}  behind the link {units.node(hop.node, names)} >"
+            f" {units.node(hop.next_node, names)}: loses {hop.loss_j} of {hop.sent_j} J,"
             f" fee {units.price(hop.fee_micro_per_kwh)}, {units.energy(hop.residual_j)} free"
         )
     if one.hops:
@@ -188,7 +188,7 @@ def _refusals(where: Where, output: str, last: int, asked: dict[str, str]) -> No
     try:
         with client_of(where) as control:
             rows = [row for row, _ in zip(control.refusals(**asked), range(last), strict=False)]
-            names = {row.node: row.name for row in control.neighbors() if row.name}
+            names = names_of(control)
     except UsageError as error:
         fail(error)
     except AskFailed as error:
@@ -241,7 +241,7 @@ def what_if(where: Where, output: str, file: Path) -> None:
         try:
             asked = operation_pb2.ExplainWhatIfRequest(text=text, name=str(file))
             answer = control.operate("ExplainWhatIf", asked)
-            names = {row.node: row.name for row in control.neighbors() if row.name}
+            names = names_of(control)
         except UsageError as error:
             fail(error)
     if output != "table":

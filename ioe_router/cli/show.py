@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from ioe_router.cli import units
-from ioe_router.cli.asking import Where, asks, client_of, fail
+from ioe_router.cli.asking import Where, asks, client_of, fail, names_of
 from ioe_router.cli.live_names import complete_destination, complete_neighbor, complete_reservation
 from ioe_router.cli.near import NearGroup
 from ioe_router.model.errors import UsageError
@@ -72,15 +72,11 @@ def _ask(where: Where, noun: str, output: str, asked: dict[str, Any], empty: str
     with client_of(where) as control:
         try:
             wanted = _wanted(control, asked)
-            names = _names(control) if output == "table" else {}
+            names = names_of(control) if output == "table" else {}
             rows: Iterable[Any] = getattr(control, noun)(**wanted)
             write_rows(rows, COLUMNS[noun](names), output, empty)
         except UsageError as error:
             fail(error)
-
-
-def _names(control: ControlClient) -> dict[str, str]:
-    return {row.node: row.name for row in control.neighbors() if row.name}
 
 
 def _wanted(control: ControlClient, asked: dict[str, Any]) -> dict[str, Any]:

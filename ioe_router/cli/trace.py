@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ioe_router.cli import units
-from ioe_router.cli.asking import AskFailed, Where, asks, client_of, fail
+from ioe_router.cli.asking import AskFailed, Where, asks, client_of, fail, names_of
 from ioe_router.cli.exit_codes import ExitCode
 from ioe_router.cli.live_names import complete_destination, complete_neighbor
 from ioe_router.model.errors import UsageError
@@ -49,7 +49,7 @@ def trace(
                     energy_j=energy,
                 ),
             )
-            names = {row.node: row.name for row in control.neighbors() if row.name}
+            names = names_of(control)
         except UsageError as error:
             fail(error)
     if output == "table":

@@ -18,7 +18,7 @@ from ioe_router.model.ids import NodeId
 from ioe_router.model.routing import Direction
 from ioe_router.model.slot import Slot
 from ioe_router.readout.offers import PROBE_J
-from ioe_router.readout.prices import PriceRow, moment_of, price_rows, trace, tradable_slot
+from ioe_router.readout.prices import Moment, PriceRow, moment_of, price_rows, trace, tradable_slot
 from ioe_router.readout.routes import RouteFilter, route_view, tellings
 from ioe_router.readout.values import reason_of
 
@@ -89,7 +89,7 @@ def explain_price(served: Served, asked: pb.ExplainPriceRequest) -> pb.ExplainPr
         floor_micro_per_kwh=moment.floor_micro_per_kwh or 0,
         has_floor=moment.floor_micro_per_kwh is not None,
         prices=[message_of(row, pb.ExplainedPrice) for row in rows],
-        summary=_prices_in_words(rows, moment.phase, direction),
+        summary=_prices_in_words(rows, moment, direction, parts.config.parameters.floor_micro_per_kwh),
     )
 
 
@@ -98,17 +98,27 @@ def phase_text(phase: Phase) -> str:
     return phase.name.lower()
 
 
-def _prices_in_words(rows: tuple[PriceRow, ...], phase: Phase, direction: Direction) -> str:
+def _prices_in_words(
+    rows: tuple[PriceRow, ...], moment: Moment, direction: Direction, floors: tuple[int, ...]
+) -> str:
     if not rows:
         return f"No {direction.name.lower()} is offered for this slot."
     bookable = [row for row in rows if row.bookable]
+    of = "The one offer" if len(rows) == 1 else f"{len(bookable) or 'None'} of {len(rows)} offers"
     if bookable:
         best = bookable[0]
         return (
-            f"{len(bookable)} of {len(rows)} offers could be booked now; the best is"
-            f" {node_short(best.origin)}/{best.offer_no}, {best.delivered_micro_per_kwh} micro-units per kWh."
+            f"{of} could be booked now; the best is {node_short(best.origin)}/{best.offer_no},"
+            f" {best.delivered_micro_per_kwh} micro-units per kWh."
         )
-    return f"None of {len(rows)} offers could be booked now; the slot is in the phase {phase_text(phase)}."
+    if moment.phase is Phase.BEFORE and direction is Direction.SUPPLY:
+        fall = ", ".join(map(str, floors))
+        return (
+            f"The bands of the slot are not open yet; nobody sells below their floors, {fall} and then none"
+            " (micro-units per kWh)."
+        )
+    verb = "could not" if len(rows) == 1 else "could"
+    return f"{of} {verb} be booked now; the slot is in the phase {phase_text(moment.phase)}."
 
 
 # ------------------------------------------------------------------ traces

@@ -26,7 +26,7 @@ from ioe_router.core.gates import Phase, phase_of
 from ioe_router.core.inputs import ReleaseReservation, Trade
 from ioe_router.core.reservation import Reservation
 from ioe_router.model.clock import MS_PER_S
-from ioe_router.model.errors import UsageError
+from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import ReservationId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, SourceClass
@@ -52,12 +52,14 @@ async def reserve(served: Served, asked: pb.ReserveRequest) -> AsyncGenerator[pb
         yield pb.ReserveResponse(accepted=_accepted(served, trade))
         while end is None:
             await watcher.wait(LOOK_S)
-            events, _ = watcher.take()
+            events, lost = watcher.take()
             for event, _ in events:
                 for step in _steps(served, trade, event):
                     yield step
                 if isinstance(event, TradeProgress) and event.trade_no == trade.trade_no and event.done:
                     end = event
+            if lost and end is None:
+                end = _as_it_stands(served, trade)
     finally:
         served.witness.leave(watcher)
         if end is None:
@@ -140,6 +142,21 @@ def _packet(event: Booked) -> PacketRow:
         reason=NO_REASON,
         expected_j=event.energy_j,
     )
+
+
+def _as_it_stands(served: Served, trade: Trade) -> TradeProgress | None:
+    """The end of a want whose event was among those that came too fast; None while it goes on."""
+    for deal in served.parts.desk.deals():
+        if deal.trade.trade_no == trade.trade_no and deal.done:
+            return TradeProgress(
+                trade_no=trade.trade_no,
+                slot=trade.slot,
+                covered_j=deal.covered_j,
+                open_j=deal.open_j,
+                done=True,
+                reason=ErrorCode.UNSPECIFIED,
+            )
+    return None
 
 
 def _done(served: Served, trade: Trade, event: TradeProgress) -> pb.ReserveDone:

@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from ioe_router.adapters.dialler import Trouble
+from ioe_router.control.meanings import remedy_of
 from ioe_router.core.events import (
     CommandRefused,
     Equivocation,
@@ -59,20 +60,22 @@ _OLD_STORE: Final = (
     "promises of this node are missing from its store:"
     " stop it, put the newest copy of the store back and start again"
 )
-REMEDIES: Final = {
-    ErrorCode.CLOCK_UNSYNCED: "the two clocks differ by more than a minute; synchronise both machines",
-    ErrorCode.PARAMETER_MISMATCH: "the [network] tables differ; agree on one",
-    ErrorCode.NETWORK_MISMATCH: "the network_id differs; correct it",
-    ErrorCode.VERSION_MISMATCH: "no common protocol version; bring the older node up to date",
-    ErrorCode.IDENTITY_MISMATCH: "the neighbour is not who it says; compare its node.pub",
-    ErrorCode.KEY_EXPIRED: "an operational key has expired; its node must renew it ('ioe identity rotate')",
-    ErrorCode.KEY_REVOKED: "a key or identity is revoked; its node needs a new one ('ioe identity rotate')",
-    ErrorCode.STALE: "a node was started from an old copy; set its clock and put its newest store back",
-    ErrorCode.NOT_A_MEMBER: "the node is no member of its domain, or not for this; its operators admit it",
-    ErrorCode.DOMAIN_MISMATCH: "the [domain] tables or the roles of the two ends differ; agree on them",
-    ErrorCode.TRUST_STALE: "the trust list has run out; let the domain's operators run 'ioe domain renew'",
-    ErrorCode.UNKNOWN_LINK: "the two ends hold different attestations of the link; exchange the file again",
-}
+# Refusals that last until an operator does something: logged as errors, with what there is to do.
+_LASTING: Final = (
+    ErrorCode.CLOCK_UNSYNCED,
+    ErrorCode.PARAMETER_MISMATCH,
+    ErrorCode.NETWORK_MISMATCH,
+    ErrorCode.VERSION_MISMATCH,
+    ErrorCode.IDENTITY_MISMATCH,
+    ErrorCode.KEY_EXPIRED,
+    ErrorCode.KEY_REVOKED,
+    ErrorCode.STALE,
+    ErrorCode.NOT_A_MEMBER,
+    ErrorCode.DOMAIN_MISMATCH,
+    ErrorCode.TRUST_STALE,
+    ErrorCode.UNKNOWN_LINK,
+)
+REMEDIES: Final = {code: remedy_of(code) for code in _LASTING}
 
 
 class Log:

@@ -9,8 +9,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ioe_router.control.client import Address, ControlClient, ControlError, pb
+from ioe_router.control.client import Address, ControlClient, ControlError, Unreachable, pb
 from tests.e2e.daemons import Daemon, wait_for
+from tests.e2e.node_files import free_port, ioe_ok
 from tests.e2e.two_nodes import Pair, make_pair
 
 CONTROL = '\n[control]\nread_only_socket = "view.sock"\n'
@@ -82,3 +83,46 @@ def test_what_fits_no_node_is_named_with_what_does(pair: Pair) -> None:
         assert [one.node for one in east.neighbors(neighbor=neighbor.node[:10])] == [neighbor.node]
         with pytest.raises(ControlError, match="no neighbour; did you mean ioe1"):
             list(east.neighbors(neighbor=neighbor.node[:-2] + "qq"))
+
+
+def test_over_tcp_certificates_say_who_may_do_what(tmp_path: Path) -> None:
+    """A listed operator may do everything, a listed viewer read, and nobody else gets a word in."""
+    pair = make_pair(tmp_path)
+    port = free_port()
+    for name in ("node", "ann", "glass", "stranger"):
+        ioe_ok("control-key", name, cwd=pair.west.parent)
+    lines = (
+        'certificate = "node.crt"',
+        'key = "node.key"',
+        'operators = ["ann.crt"]',
+        'viewers = ["glass.crt"]',
+    )
+    section = "\n".join(("[control]", f'listen = "127.0.0.1:{port}"', *lines))
+    pair.west.write_text(f"{pair.west.read_text()}\n{section}\n")
+    daemon = Daemon(pair.west)
+    try:
+        wait_for(lambda: daemon.said("Started"))
+        folder = pair.west.parent
+        assert stat.S_IMODE((folder / "ann.key").stat().st_mode) == 0o600
+        with ControlClient(by_tcp(folder, port, "ann")) as operator:
+            assert operator.status().access == pb.ACCESS_OPERATOR
+            operator.call("SetLogLevel", pb.SetLogLevelRequest(level="info"))
+        with ControlClient(by_tcp(folder, port, "glass")) as viewer:
+            assert viewer.status().access == pb.ACCESS_VIEWER
+            with pytest.raises(ControlError, match="read-only"):
+                viewer.call("SetLogLevel", pb.SetLogLevelRequest(level="error"))
+        with ControlClient(by_tcp(folder, port, "stranger")) as stranger, pytest.raises(Unreachable):
+            stranger.status()
+    finally:
+        daemon.process.terminate()
+        daemon.process.wait(30)
+
+
+def by_tcp(folder: Path, port: int, name: str) -> Address:
+    """The daemon's TCP door, for the holder of a key."""
+    return Address(
+        target=f"127.0.0.1:{port}",
+        certificate=(folder / f"{name}.crt").read_bytes(),
+        key=(folder / f"{name}.key").read_bytes(),
+        server_certificate=(folder / "node.crt").read_bytes(),
+    )
