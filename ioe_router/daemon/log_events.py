@@ -55,6 +55,7 @@ DAEMON: Final[tuple[LogEvent, ...]] = (
     _own("Announced", "info", "name", "The peer port is announced in the local network."),
     _own("NotAnnounced", "warning", "cause", "The peer port cannot be announced."),
     _own("RecordingEnded", "warning", "cause", "Inputs are not recorded any more; the node goes on."),
+    _own("MetricsUnread", "warning", "cause", "A defect: a scrape could not read its values."),
     _own("TracesUnsent", "warning", "remedy", "Traces do not reach their collector; told once a minute."),
 )
 

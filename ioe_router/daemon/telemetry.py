@@ -82,7 +82,8 @@ class Telemetry:
             started_utc_s=int(time.time()),
         )
         try:
-            return self._port.start(LoopCollector(lambda: read(sources), self.journal))
+            collector = LoopCollector(lambda: read(sources), self.journal, self._unread)
+            return self._port.start(collector)
         except UsageError as error:
             raise StartRefused(str(error)) from error
 
@@ -117,6 +118,9 @@ class Telemetry:
             version=self._version,
             on_outcome=on_outcome,
         )
+
+    def _unread(self, cause: str) -> None:
+        self._log.warn("MetricsUnread", cause=cause)
 
     def _unsent(self) -> None:
         now_s = time.monotonic()

@@ -1,8 +1,8 @@
 """Metrics on a port of their own, in the text format of Prometheus, without TLS or keys.
 
 `prometheus_client` serves on threads of its own; the values are read on the
-event loop, so no table is looked at while the router changes it.  A loop that
-stands still is seen as a scrape that fails.
+event loop, so no table is looked at while the router changes it.  Of a loop that
+stands still nothing is known but that: a scrape then has its delay and no more.
 """
 
 from __future__ import annotations
@@ -21,27 +21,31 @@ from prometheus_client.registry import Collector
 
 from ioe_router.adapters.metrics.counting import TimedJournal
 from ioe_router.adapters.metrics.reading import Values
-from ioe_router.adapters.metrics.table import COMMIT_BUCKETS_S, METRICS, Kind
+from ioe_router.adapters.metrics.table import BY_NAME, COMMIT_BUCKETS_S, METRICS, Kind
 from ioe_router.adapters.peer_server import explain_bind_failure, split_address
 from ioe_router.model.errors import UsageError
 
 READ_S: Final = 5.0  # how long a scrape waits for the event loop
 _TOTAL: Final = "_total"
+_DELAY: Final = "ioe_loop_delay_seconds"
 
 
 class LoopCollector(Collector):
     """Reads the values on the event loop that was running when this was made."""
 
-    def __init__(self, read: Callable[[], Values], journal: TimedJournal) -> None:
-        """`read` is called on the loop, once for each scrape."""
+    def __init__(
+        self, read: Callable[[], Values], journal: TimedJournal, on_failure: Callable[[str], None]
+    ) -> None:
+        """`read` is called on the loop, once for each scrape; `on_failure` there, when it has raised."""
         self._loop = asyncio.get_running_loop()
         self._read = read
         self._journal = journal
+        self._on_failure = on_failure
 
     def collect(self) -> Iterator[Metric]:
-        """One family for each row of the table, on the thread that scrapes. TimeoutError: the loop stands."""
+        """One family for each row of the table, on the thread that scrapes."""
         values = self._from_loop()
-        for metric in METRICS:
+        for metric in METRICS if len(values) > 1 else (BY_NAME[_DELAY],):
             if metric.kind is Kind.HISTOGRAM:
                 yield _histogram(metric.name, metric.says, self._journal)
                 continue
@@ -58,8 +62,6 @@ class LoopCollector(Collector):
             for labels, value in found.items():
                 family.add_metric(labels, value)
             yield family
-        if values:
-            raise RuntimeError(f"{', '.join(values)}: not in the table of metrics")
 
     def describe(self) -> list[Metric]:
         """Nothing, so that making a registry needs no values."""
@@ -73,13 +75,19 @@ class LoopCollector(Collector):
             waited_s = time.perf_counter() - began_s
             try:
                 values = self._read()
-                values["ioe_loop_delay_seconds"] = {(): waited_s}
-                done.set_result(values)
-            except Exception as error:  # what fails is told to who asked, and the loop goes on
-                done.set_exception(error)
+                unknown = [name for name in values if name not in BY_NAME]
+                if unknown:
+                    raise KeyError(f"{unknown[0]} is not in the table of metrics")
+                done.set_result({**values, _DELAY: {(): waited_s}})
+            except Exception as error:  # a defect of what watches must not end what is watched
+                self._on_failure(repr(error))
+                done.set_result({_DELAY: {(): waited_s}})
 
         self._loop.call_soon_threadsafe(fill)
-        return done.result(READ_S)
+        try:
+            return done.result(READ_S)
+        except TimeoutError:
+            return {_DELAY: {(): time.perf_counter() - began_s}}
 
 
 def _histogram(name: str, says: str, journal: TimedJournal) -> HistogramMetricFamily:

@@ -82,7 +82,12 @@ METRICS: Final[tuple[Metric, ...]] = (
             "Always 1; what runs here.",
         ),
         ("ioe_start_time_seconds", _G, (), "When this node was started, Unix time."),
-        ("ioe_loop_delay_seconds", _G, (), "How long this scrape waited for its turn on the event loop."),
+        (
+            "ioe_loop_delay_seconds",
+            _G,
+            (),
+            "How long this scrape waited for its turn on the event loop; alone when the loop stands.",
+        ),
         ("ioe_router_calls_total", _C, (), "Turns of the router; each handles everything that is queued."),
         ("ioe_router_inputs_total", _C, (), "Inputs that the router has handled."),
         ("ioe_router_effects_total", _C, (), "Effects that the router has asked for."),
