@@ -26,7 +26,7 @@ def _clock() -> dict[str, str]:
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader in an empty folder; what it has started ends with the test."""
-    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7480, 7481)}
+    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7480, 7481, 8480)}
     one = Reader(tmp_path, changes=ports, environment=_clock())
     yield one
     one.close()
@@ -45,7 +45,7 @@ def test_how_tos(reader: Reader, page: str) -> None:
     reader.follow(DOCS / "howto" / f"{page}.md")
 
 
-@pytest.mark.parametrize("page", ["domains", "keys", "replay"])
+@pytest.mark.parametrize("page", ["domains", "keys", "looking-glass", "replay"])
 def test_other_pages(reader: Reader, page: str) -> None:
     """What operators do with keys, signatures and recordings comes out as it is told."""
     reader.follow(DOCS / f"{page}.md")

@@ -17,7 +17,7 @@ from tests.tidy.product import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-FOLLOWED = {DOCS / f"{name}.md" for name in ("tutorial", "domains", "keys", "replay")} | set(
+FOLLOWED = {DOCS / f"{name}.md" for name in ("tutorial", "domains", "keys", "looking-glass", "replay")} | set(
     (DOCS / "howto").glob("*.md")
 )
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
