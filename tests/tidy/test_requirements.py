@@ -63,3 +63,13 @@ def test_every_pin_has_a_hash(file: str) -> None:
     """No line pins a package without at least one hash, so pip checks all that it fetches."""
     text = (ROOT / file).read_text(encoding="utf-8")
     assert len(LINE.findall(text)) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("extra", ["node", "lg", "mqtt", "otel"])
+def test_image_has_what_was_tested(extra: str) -> None:
+    """A container image is made of the very versions of requirements.txt, and of all that its extra wants."""
+    image, tested = _pinned(f"deploy/requirements/{extra}.txt"), _pinned("requirements.txt")
+    assert {name: tested.get(name) for name in image} == image, "run make lock"
+    project = PROJECT["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"][extra]):
+        assert canonicalize_name(Requirement(text).name) in image, "run make lock"
