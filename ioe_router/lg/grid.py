@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import median_high
 
 from ioe_router.lg.snapshot import Line, Load, Offer, Reservation, Side, Source
 from ioe_router.lg.watch import State, Watched
@@ -88,8 +89,7 @@ def grid_of(state: State, slot_utc_s: int | None = None) -> Grid:
     snapshots = [node.snapshot for node in state.nodes if node.snapshot is not None]
     slot_s = snapshots[0].slot_s if snapshots else 900
     slots = sorted({load.slot_utc_s for one in snapshots for load in one.loads})
-    now = max((one.slot() for one in snapshots), default=0)
-    chosen = now if slot_utc_s is None else slot_utc_s
+    chosen = now_slot(state) if slot_utc_s is None else slot_utc_s
     lines = _lines(state)
     loads = _loads(state, chosen, lines)
     return Grid(
@@ -104,8 +104,10 @@ def grid_of(state: State, slot_utc_s: int | None = None) -> Grid:
 
 
 def now_slot(state: State) -> int:
-    """The slot that runs by the nodes' clocks; 0 when none has answered."""
-    return max((node.snapshot.slot() for node in state.nodes if node.snapshot), default=0)
+    """The slot that runs by most nodes' clocks: a single wrong one moves nothing. 0: none has answered."""
+    fresh = [node.snapshot for node in state.nodes if node.snapshot and node.answers]
+    told = fresh or [node.snapshot for node in state.nodes if node.snapshot]
+    return median_high(one.slot() for one in told) if told else 0
 
 
 def all_offers(state: State) -> tuple[Offer, ...]:

@@ -93,7 +93,7 @@ class Page:
             if time.monotonic() > end:
                 shown = self.ask("document.body?.innerText.slice(0, 1500)")
                 raise BrowserFailed(f"never came true: {expression}; the page shows: {shown}")
-            time.sleep(0.2)
+            time.sleep(0.4)
 
     def ask(self, expression: str) -> Any:  # noqa: ANN401 - what a script returns
         """The value of an expression in the page."""

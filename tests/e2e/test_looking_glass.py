@@ -20,7 +20,7 @@ from tests.e2e.node_files import COMMAND, ENVIRONMENT, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-LEAD_S = 45  # the first steps need no trade
+LEAD_S = 60  # the first steps need no trade, and five daemons take long to start on a busy machine
 KEY = "0123456789abcdef0123456789abcdef"
 PAGES = (
     "/",
@@ -127,6 +127,7 @@ def test_the_looking_glass_in_a_browser(stage: Stage) -> None:
     _keyboard(stage)
     _motion_only_where_it_is_wanted(stage)
     _search_and_reasons(stage)
+    _without_script(stage)
     _map_follows_what_is_booked(stage)
     _home_reads_its_own_page_and_nobody_else(stage)
     _node_that_does_not_answer(stage)
@@ -235,6 +236,18 @@ def _search_and_reasons(stage: Stage) -> None:
     assert all("solar" in row for row in rows)
     page.open(f"{stage.operator}/offers?node=factory&q=nothing+like+this", READY)
     assert "No offer matches" in page.ask("document.body.innerText")
+
+
+def _without_script(stage: Stage) -> None:
+    """With scripts switched off a page has all its content, and a button for what a script would do."""
+    page = stage.page
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(f"{stage.operator}/", "document.readyState === 'complete'")
+    assert page.ask("document.querySelectorAll('#map-wide a.place').length") == len(stage.daemons)
+    assert page.ask("document.querySelectorAll('#lines tbody tr').length") > 0
+    assert page.ask("getComputedStyle(document.querySelector('.slots button')).display") != "none"
+    assert page.ask("document.getElementById('live').hidden") is True
+    page.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def _map_follows_what_is_booked(stage: Stage) -> None:

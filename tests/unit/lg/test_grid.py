@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ioe_router.lg.drawing import Stroke, drawings, level_of, line_rows
-from ioe_router.lg.grid import Answer, all_offers, all_reservations, grid_of
+from ioe_router.lg.grid import Answer, all_offers, all_reservations, grid_of, now_slot
 from ioe_router.lg.snapshot import Snapshot, Source
 from tests.unit.lg.glass import NOW_UTC_S, SLOT_S, line, load, node_id, offer, snapshot, village, watch_of
 
@@ -113,3 +115,12 @@ def test_one_picture_for_each_screen(homes: int, kinds: list[str]) -> None:
     for one in pictures:
         assert all(0 < dot.x < one.width and 0 < dot.y < one.height for dot in one.dots)
         assert one.named == (homes < 60)
+
+
+def test_one_wrong_clock_moves_nothing() -> None:
+    """The present slot is that of most nodes, whatever one of them takes the time to be."""
+    ahead = replace(snapshot("C"), utc_s=NOW_UTC_S + 40 * SLOT_S)
+    says: dict[str, Snapshot | str] = {"A": snapshot("A"), "B": snapshot("B"), "C": ahead}
+    assert now_slot(watch_of(says).state()) == NOW_UTC_S
+    assert now_slot(watch_of({"C": ahead}).state()) == NOW_UTC_S + 40 * SLOT_S
+    assert now_slot(watch_of({"S": "silent"}).state()) == 0
