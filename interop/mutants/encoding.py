@@ -16,6 +16,10 @@ SKIP: Final = """if step is None:
             pos += raw if tag & 7 == 2 else 0
             continue
         if step is None:"""
+FIXED: Final = """if step is None and tag & 7 == 5:
+            pos += 4
+            continue
+        if step is None:"""
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
@@ -23,6 +27,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Fields that a message does not have are skipped, as protobuf libraries do.",
         Edit(READ, "if step is None:", SKIP),
         kills="encoding.unknown-field encoding.frame-unknown-field encoding.wrong-wire-type",
+    ),
+    mutant(
+        "fixed-widths-are-read",
+        "A number that is written with a fixed width is passed over.",
+        Edit(READ, "if step is None:", FIXED),
+        kills="encoding.fixed-instead-of-varint",
     ),
     mutant(
         "last-one-wins",
@@ -40,7 +50,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             'raise _malformed(shape, "is cut short") from None',
             "return shape.build(**shape.defaults)",
         ),
-        kills="encoding.cut-short encoding.frame-cut-short",
+        kills="encoding.cut-short encoding.frame-cut-short encoding.bytes-behind-the-end encoding.frame-of-garbage",
     ),
     mutant(
         "numbers-cut-to-width",
@@ -87,7 +97,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ),
         kills="encoding.empty-object encoding.energy-above-bound encoding.short-node-id encoding.zero-epoch "
         "encoding.frame-number-zero encoding.frame-short-session-id encoding.frame-without-envelopes "
-        "encoding.frame-of-no-bytes encoding.frame-of-1025-envelopes encoding.too-many-elements",
+        "encoding.frame-of-no-bytes encoding.frame-of-1025-envelopes encoding.too-many-elements "
+        "encoding.offer-without-runs signatures.short-signature signatures.attestation-of-contract-kind "
+        "signatures.attestation-with-a-loop signatures.offer-ends-before-it-begins",
     ),
     mutant(
         "one-element-less",

@@ -141,7 +141,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "require_client_authentication=True",
             "require_client_authentication=False",
         ),
-        kills="transport.client-certificate-demanded",
+        kills="transport.client-certificate-demanded transport.stranger-refused transport.expired-leaf "
+        "transport.name-of-another-neighbour",
     ),
     mutant(
         "another-service",
@@ -154,19 +155,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="transport.unknown-method",
     ),
     mutant(
-        "chains-of-any-neighbour",
-        "A certificate that names one neighbour may be issued by another.",
+        "dead-streams-stay",
+        "A stream that was cut keeps its place.",
+        Edit("adapters.peer_table:PeerTable.serve", "del self._streams[neighbor]", "pass"),
+        kills="transport.back-after-a-cut",
+    ),
+    mutant(
+        "leaf-of-two-names",
+        "The leaf names another node, too.",
         Edit(
-            "adapters.certificates:trace_chain",
-            "operational = _issuer(leaf, issuers, pinned[node], utc_s)",
-            "operational = next((one for ca in pinned.values() if (one := _issuer(leaf, issuers, ca, utc_s))), None)",
+            "adapters.certificates:issue_leaf",
+            "[x509.DNSName(tls_name(node))]",
+            "[x509.DNSName(tls_name(node)), x509.DNSName('x.' + tls_name(node))]",
         ),
-        Edit(
-            "adapters.peer_table:PeerTable.refusal",
-            "code = refusal(self.node, neighbor, stands=self.is_live(neighbor), dial_is_out=is_out)",
-            "code = None",
-        ),
-        kills="transport.name-of-another-neighbour",
+        kills="transport.certificates-shown",
     ),
     mutant(
         "no-proof",
