@@ -98,8 +98,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="encoding.empty-object encoding.energy-above-bound encoding.short-node-id encoding.zero-epoch "
         "encoding.frame-number-zero encoding.frame-short-session-id encoding.frame-without-envelopes "
         "encoding.frame-of-no-bytes encoding.frame-of-1025-envelopes encoding.too-many-elements "
-        "encoding.offer-without-runs signatures.short-signature signatures.attestation-of-contract-kind "
-        "signatures.attestation-with-a-loop signatures.offer-ends-before-it-begins",
+        "encoding.offer-without-runs signatures.short-signature signatures.attestation-with-a-loop "
+        " signatures.offer-ends-before-it-begins",
     ),
     mutant(
         "one-element-less",

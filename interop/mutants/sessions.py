@@ -18,7 +18,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Whoever signs a HELLO is taken for the neighbour of the stream.",
         Edit(HELLO, "if sealed.signers != (neighbor.node,) or body.node != neighbor.node:", "if False:"),
         Edit("core.hello:check_transport_key", "if transport_key is not None and", "if False and"),
-        kills="session.hello-of-another-node session.hello-in-anothers-name",
+        kills="session.hello-of-another-node",
+    ),
+    mutant(
+        "hello-in-any-name",
+        "A HELLO may be in the name of a node that has not signed it.",
+        Edit("codec.sealing:CodecSealer._signers", "if getattr(body, name) != signer:", "if False:"),
+        Edit(HELLO, "if sealed.signers != (neighbor.node,) or body.node != neighbor.node:", "if False:"),
+        Edit("core.hello:check_transport_key", "if transport_key is not None and", "if False and"),
+        kills="session.hello-in-anothers-name",
     ),
     mutant(
         "hello-for-anybody",

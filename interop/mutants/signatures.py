@@ -246,4 +246,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ),
         kills="signatures.revocation-of-an-identity",
     ),
+    mutant(
+        "links-of-contract",
+        "A link may be of the kind CONTRACT.",
+        Edit("codec.bounds:check", "if not _WITHIN[type(value)](value):", "if False:"),
+        Edit(
+            "core.evidence:Evidence.learn_attestation",
+            "if body.kind not in (LinkKind.RADIAL, LinkKind.CONTROLLED):",
+            "if False:",
+        ),
+        kills="signatures.attestation-of-contract-kind",
+    ),
 )

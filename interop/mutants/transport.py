@@ -141,8 +141,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "require_client_authentication=True",
             "require_client_authentication=False",
         ),
-        kills="transport.client-certificate-demanded transport.stranger-refused transport.expired-leaf "
-        "transport.name-of-another-neighbour",
+        kills="transport.client-certificate-demanded transport.stranger-refused transport.expired-leaf",
     ),
     mutant(
         "another-service",
