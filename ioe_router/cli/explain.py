@@ -38,7 +38,7 @@ def _direction(named: str | None) -> int:
 @_DIRECTION
 def route(where: Where, output: str, destination: str, direction: str | None) -> None:
     """Why DESTINATION is reached as it is, and whom its routes are told."""
-    from ioe_router.cli.output import write_rows
+    from ioe_router.cli.output import write_one
     from ioe_router.control.client import pb
 
     asked = pb.ExplainRouteRequest(destination=destination, direction=_direction(direction))  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def route(where: Where, output: str, destination: str, direction: str | None) ->
         except UsageError as error:
             fail(error)
     if output != "table":
-        write_rows([answer], (), output, "")
+        write_one(answer, output)
         return
     click.echo(f"{answer.destination}\n{answer.summary}")
     for explained in answer.routes:
@@ -101,7 +101,7 @@ def price(
     limit: int | None,
 ) -> None:
     """How the price of energy of DESTINATION (of everybody, without) comes about here, hop by hop."""
-    from ioe_router.cli.output import write_rows
+    from ioe_router.cli.output import write_one
     from ioe_router.control.client import pb
 
     with client_of(where) as control:
@@ -120,7 +120,7 @@ def price(
         except UsageError as error:
             fail(error)
     if output != "table":
-        write_rows([answer], (), output, "")
+        write_one(answer, output)
         return
     band = f", band {answer.band}" if answer.phase == "bands" else ""
     floor = f" with a floor of {units.price(answer.floor_micro_per_kwh)}" if answer.has_floor else ""

@@ -122,6 +122,9 @@ def main() -> None:
         ioe.main(prog_name="ioe", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)

@@ -53,6 +53,11 @@ def write_rows(rows: Iterable[Message], columns: tuple[Column, ...], output: str
     return _write_table(iter(rows), columns, empty)
 
 
+def write_one(message: Message, output: str) -> None:
+    """Write one object, in lines or in one."""
+    click.echo(json.dumps(plain(message), indent=2 if output == "json" else None))
+
+
 def _write_json(rows: Iterable[Message]) -> int:
     count = 0
     for row in rows:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _EMPTY: Final = "nothing to show"
+_NOTHING_FITS: Final = "nothing fits what was asked for"
 _DIRECTIONS: Final = ("supply", "demand")
 _STAGES: Final = ("received", "accepted", "filtered", "best", "advertised")
 _SESSIONS: Final = ("idle", "hello_sent", "proof_sent", "established", "closing")
@@ -74,7 +75,7 @@ def _ask(where: Where, noun: str, output: str, asked: dict[str, Any], empty: str
             wanted = _wanted(control, asked)
             names = names_of(control) if output == "table" else {}
             rows: Iterable[Any] = getattr(control, noun)(**wanted)
-            write_rows(rows, COLUMNS[noun](names), output, empty)
+            write_rows(rows, COLUMNS[noun](names), output, _NOTHING_FITS if wanted else empty)
         except UsageError as error:
             fail(error)
 
@@ -110,7 +111,7 @@ def _range(control: ControlClient, edges: dict[str, Any]) -> Any:
 @click.option("-o", "--output", type=click.Choice(("table", "json", "jsonl")), default="table")
 def status(where: Where, output: str) -> None:
     """Who this is and how it is doing."""
-    from ioe_router.cli.output import write_facts, write_rows
+    from ioe_router.cli.output import write_facts, write_one
 
     with client_of(where) as control:
         try:
@@ -120,7 +121,7 @@ def status(where: Where, output: str) -> None:
     if output == "table":
         write_facts(_facts(answer))
     else:
-        write_rows([answer], (), output, _EMPTY)
+        write_one(answer, output)
 
 
 def _facts(answer: Any) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ def trace(
     Nothing is sent: the hops are those that have signed the route, the loads what link states tell
     (own links: the ledger).  With supply the energy comes from DESTINATION, with demand it goes there.
     """
-    from ioe_router.cli.output import write_rows
+    from ioe_router.cli.output import write_one
     from ioe_router.control.client import pb
 
     with client_of(where) as control:
@@ -55,7 +55,7 @@ def trace(
     if output == "table":
         _write(answer, names, energy)
     else:
-        write_rows([answer], (), output, "")
+        write_one(answer, output)
     if not answer.reached:
         raise AskFailed(f"{answer.reason.text} ({answer.reason.code})", ExitCode.REFUSED)
 

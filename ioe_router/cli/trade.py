@@ -53,7 +53,8 @@ def reserve(where: Where, output: str, slot: str | int | None, **wanted: Any) ->
             fail(error)
     if done is not None and done.open_j:
         reason = done.reason.code or "the slot closed"
-        sentence = f"{units.energy(done.open_j)} of {units.energy(energy)} could not be reserved ({reason})"
+        missing = f"{units.energy(done.open_j)} of {units.energy(energy)} could not be reserved"
+        sentence = f"{missing} ({reason}); 'ioe explain price' says what stands in the way"
         raise AskFailed(sentence, ExitCode.REFUSED)
 
 
@@ -143,7 +144,7 @@ def _outcome(row: Any, currency: str) -> None:
 )
 def release(where: Where, output: str, reservation: str, wait: float) -> None:
     """Give RESERVATION (id, or an unambiguous beginning) back, and wait until its neighbour has said so."""
-    from ioe_router.cli.output import write_rows
+    from ioe_router.cli.output import write_one
     from ioe_router.control.client import pb
 
     with client_of(where) as control:
@@ -156,7 +157,7 @@ def release(where: Where, output: str, reservation: str, wait: float) -> None:
     if output == "table":
         _outcome(answer.reservation, status.currency)
     else:
-        write_rows([answer], (), output, "")
+        write_one(answer, output)
     if not answer.confirmed:
         sentence = "the neighbour has not confirmed it yet; the router goes on telling it"
         raise AskFailed(sentence, ExitCode.NO_ANSWER)
