@@ -30,7 +30,8 @@ func NewLedger(loss Loss, slotS uint64, limitDown, limitUp *big.Int) *Ledger {
 		Limits: map[Sense]*big.Int{1: limitDown, -1: limitUp}, live: map[int]Entry{}}
 }
 
-func (p Packet) larger() *big.Int {
+// Larger is max(s, y).
+func (p Packet) Larger() *big.Int {
 	if p.SentJ.Cmp(p.ReceivedJ) > 0 {
 		return p.SentJ
 	}
@@ -48,7 +49,7 @@ func (l *Ledger) Used(sense Sense) *big.Int {
 	used := new(big.Int)
 	for _, entry := range l.live {
 		if entry.sense == sense {
-			used.Add(used, entry.larger())
+			used.Add(used, entry.Larger())
 		}
 	}
 	return used
@@ -67,12 +68,16 @@ func (p Packet) sound() bool {
 	return p.SentJ.Sign() > 0 && p.FlowJ.Sign() > 0 && p.ReceivedJ.Sign() > 0
 }
 
-// Admit enters a packet with an energy at the near end.
-func (l *Ledger) Admit(name int, demand bool, sense Sense, nearJ *big.Int) (Entry, error) {
+// Admit enters a packet with an energy at the near end. A quota, where there is one, bounds what is
+// free to it (10.13).
+func (l *Ledger) Admit(name int, demand bool, sense Sense, nearJ, quota *big.Int) (Entry, error) {
 	if nearJ.Sign() == 0 {
 		return Entry{}, codec.Refuse("ZERO_ENERGY", "nothing is asked")
 	}
-	free := l.free(sense)
+	free, none := l.free(sense), codec.Code("NO_CAPACITY")
+	if quota != nil && quota.Cmp(free) < 0 {
+		free, none = quota, "QUOTA"
+	}
 	find, room := l.Link.Received, free
 	if demand {
 		find = l.Link.Sent
@@ -81,11 +86,11 @@ func (l *Ledger) Admit(name int, demand bool, sense Sense, nearJ *big.Int) (Entr
 		}
 	}
 	packet, found := find(nearJ, sense)
-	if !found || packet.larger().Cmp(free) > 0 {
+	if !found || packet.Larger().Cmp(free) > 0 {
 		packet, found = l.Link.Largest(room, sense)
 	}
 	if !found || !packet.sound() {
-		return Entry{}, codec.Refuse("NO_CAPACITY", "no packet fits")
+		return Entry{}, codec.Refuse(none, "no packet fits")
 	}
 	return l.enter(name, packet, demand, sense), nil
 }
@@ -123,7 +128,7 @@ func (l *Ledger) Trim(name int, farJ *big.Int) (Entry, bool) {
 	if found && !was.demand && packet.ReceivedJ.Cmp(near) > 0 {
 		packet.ReceivedJ = near
 	}
-	if !found || !packet.sound() || was.demand && packet.SentJ.Cmp(near) > 0 || packet.larger().Cmp(l.free(was.sense)) > 0 {
+	if !found || !packet.sound() || was.demand && packet.SentJ.Cmp(near) > 0 || packet.Larger().Cmp(l.free(was.sense)) > 0 {
 		return Entry{}, false
 	}
 	return l.enter(name, packet, was.demand, was.sense), true

@@ -82,7 +82,7 @@ func (e *Engine) accept(r *record, commit *wire.Commit, envelope *wire.SignedEnv
 	r.commit, r.state = envelope, inDoubt
 	if r.to != nil {
 		r.retryMs = e.nowMs + commitRetryMs
-		e.say(r.to, wire.ObjectType_OBJECT_TYPE_COMMIT_HOP, &wire.CommitHop{Commit: r.commit})
+		e.say(r.to, wire.ObjectType_OBJECT_TYPE_COMMIT_HOP, &wire.CommitHop{Commit: r.commit, KeeperEntry: e.farEntry(r, true)})
 		return
 	}
 	r.committed = e.sign(wire.ObjectType_OBJECT_TYPE_COMMITTED, &wire.Committed{Reservation: r.id, Version: r.version,
@@ -297,7 +297,7 @@ func (e *Engine) fire(r *record) {
 	case r.openRelease:
 		e.pass(r.to, r.release)
 	case r.state == inDoubt:
-		e.say(r.to, wire.ObjectType_OBJECT_TYPE_COMMIT_HOP, &wire.CommitHop{Commit: r.commit})
+		e.say(r.to, wire.ObjectType_OBJECT_TYPE_COMMIT_HOP, &wire.CommitHop{Commit: r.commit, KeeperEntry: e.farEntry(r, true)})
 	case r.state == committed && !r.receipt:
 		e.pass(r.from, r.committed)
 	default:

@@ -13,6 +13,7 @@ import (
 const (
 	atOnceMs     = 1_000
 	clockAheadMs = 60_000
+	mostNotices  = 8
 )
 
 func (e *Engine) takeCurtail(from *Neighbor, hop *wire.CurtailHop) error {
@@ -47,6 +48,9 @@ func (e *Engine) takeCurtail(from *Neighbor, hop *wire.CurtailHop) error {
 		if !atOnce && curtail.EffectiveUtcMs >= (p.slot-finalGateS)*1000 {
 			return codec.Refuse("GATE_CLOSED", "a notice for an instant behind the final gate")
 		}
+	}
+	if !atOnce && len(r.notices) >= mostNotices { // IOE-RSV-680
+		return codec.Refuse("LIMIT_REACHED", "%d notices wait", mostNotices)
 	}
 	if !atOnce {
 		r.notices = append(r.notices, notice{curtail.EffectiveUtcMs, from, hop, curtail})

@@ -5,6 +5,7 @@ package reserving
 import (
 	"bytes"
 	"encoding/hex"
+	"math/big"
 
 	"ioe.example/interop/arith"
 	"ioe.example/interop/codec"
@@ -49,6 +50,12 @@ func (e *Engine) takeHold(from *Neighbor, hold *wire.Hold) error {
 		e.refuse(from, core, "HOLD_EXPIRED", wire.Scope_SCOPE_RESERVATION, e.Me, nil, r)
 		e.end(r, failed)
 	default:
+		e.admitFar(r)
+		if r.granted() == 0 {
+			e.refuse(from, core, r.firstReason(), scopeOf(r.firstReason()), e.Me, r.items(), r)
+			e.end(r, failed)
+			return nil
+		}
 		e.forward(r, hold.HoldMs-holdStepMs)
 	}
 	return nil
@@ -56,8 +63,11 @@ func (e *Engine) takeHold(from *Neighbor, hold *wire.Hold) error {
 
 // scopeOf is the scope of a packet's reason that the keeper of the near link has (10.4).
 func scopeOf(reason codec.Code) wire.Scope {
-	if reason == "NO_CAPACITY" || reason == "NOT_BOOKABLE" {
+	switch reason {
+	case "NO_CAPACITY", "NOT_BOOKABLE":
 		return wire.Scope_SCOPE_LINK
+	case "QUOTA":
+		return wire.Scope_SCOPE_NODE
 	}
 	return wire.Scope_SCOPE_RESERVATION
 }
@@ -145,7 +155,7 @@ func (e *Engine) admit(r *record, hold *wire.Hold) {
 		p := &packet{owner: r, index: asked.Index, slot: item.SlotUtcS, name: len(e.order)*128 + int(asked.Index), asked: asked.EnergyJ}
 		r.packets = append(r.packets, p)
 		on := sense(flow(r.from.Link, r.from.Node, r.core.Direction))
-		entry, err := e.ledger(r.from, p.slot).Admit(p.name, r.demand(), on, whole(asked.EnergyJ))
+		entry, err := e.ledger(r.from, p.slot).Admit(p.name, r.demand(), on, whole(asked.EnergyJ), e.quota(r, p.slot, on))
 		if err != nil {
 			p.reason = codec.CodeOf(err)
 			continue
@@ -153,6 +163,33 @@ func (e *Engine) admit(r *record, hold *wire.Hold) {
 		p.onNear = true
 		p.set(entry, r.demand())
 	}
+}
+
+// heldSharePpm is held_share_ppm (14.2).
+const heldSharePpm = 750_000
+
+// quota is what held_share_ppm leaves to an initiator on the near link; nil where it does not apply
+// (IOE-RSV-740).
+func (e *Engine) quota(r *record, slot uint64, on arith.Sense) *big.Int {
+	if r.from.Link.Access || int(r.core.Band) >= len(e.Network.FloorsMicro) {
+		return nil
+	}
+	share := new(big.Int).Mul(e.ledger(r.from, slot).Limits[on], big.NewInt(heldSharePpm))
+	share.Quo(share, big.NewInt(1_000_000))
+	for _, other := range e.order {
+		if (other.state != holding && other.state != held) || other.from != r.from || !bytes.Equal(other.core.Initiator, r.core.Initiator) {
+			continue
+		}
+		for _, p := range other.packets {
+			if p.onNear && p.slot == slot && other.core.Direction == r.core.Direction {
+				share.Sub(share, p.near.Larger())
+			}
+		}
+	}
+	if share.Sign() < 0 {
+		return new(big.Int)
+	}
+	return share
 }
 
 // set takes a line of the near link over; the busbar is at its far end.
@@ -170,7 +207,8 @@ func (e *Engine) forward(r *record, hold uint32) {
 			items = append(items, &wire.PacketEnergy{Index: p.index, EnergyJ: p.busbar})
 		}
 	}
-	e.say(r.to, wire.ObjectType_OBJECT_TYPE_HOLD, &wire.Hold{Core: r.coreObject, Path: r.label.Before, HoldMs: hold, Items: items})
+	e.say(r.to, wire.ObjectType_OBJECT_TYPE_HOLD, &wire.Hold{Core: r.coreObject, Path: r.label.Before, HoldMs: hold, Items: items,
+		KeeperEntry: e.farEntry(r, false)})
 }
 
 func (e *Engine) offer(r *record) *Offer {

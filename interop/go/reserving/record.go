@@ -86,6 +86,9 @@ func (e *Engine) withdraw(r *record, p *packet) {
 		e.ledger(r.from, p.slot).Leave(p.name)
 		p.onNear = false
 	}
+	if p.far != nil && r.to != nil && e.keeps(r.to) {
+		e.ledger(r.to, p.slot).Leave(p.name)
+	}
 	p.far = nil
 	if offer := e.offer(r); offer != nil {
 		delete(offer.taken[p.slot], p)
@@ -169,8 +172,7 @@ func (e *Engine) grant(r *record) {
 	var lines []*wire.LedgerLine
 	for _, p := range r.packets {
 		if p.reason == "" {
-			lines = append(lines, &wire.LedgerLine{Index: p.index, Number: p.near.Number, SlotUtcS: p.slot,
-				FlowJ: p.near.FlowJ.Uint64(), SentJ: p.near.SentJ.Uint64(), ReceivedJ: p.near.ReceivedJ.Uint64()})
+			lines = append(lines, ledgerLine(p.index, p.slot, p.near))
 		}
 	}
 	link := r.from.Link
@@ -181,6 +183,11 @@ func (e *Engine) grant(r *record) {
 		HoldMs: uint32(r.deadlineMs - e.nowMs), KeeperEntry: entry})
 	r.state = held
 	e.pass(r.from, r.answer)
+}
+
+func ledgerLine(index uint32, slot uint64, entry arith.Entry) *wire.LedgerLine {
+	return &wire.LedgerLine{Index: index, Number: entry.Number, SlotUtcS: slot,
+		FlowJ: entry.FlowJ.Uint64(), SentJ: entry.SentJ.Uint64(), ReceivedJ: entry.ReceivedJ.Uint64()}
 }
 
 // firstReason is why the first packet that was refused by itself was refused.

@@ -56,12 +56,12 @@ type scene struct {
 }
 
 func reserve(in reserveInputs) (outputs, error) {
-	if in.Domain != nil {
-		return nil, fmt.Errorf("domains are not here")
+	if in.Domain != nil || in.Parameters.PreemptionGap > 0 {
+		return nil, fmt.Errorf("domains and pre-emption are not here")
 	}
 	s, err := in.scene()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the scene cannot be set: %v", err)
 	}
 	s.engine.Wait(in.Begin)
 	answers := []any{}
@@ -91,6 +91,9 @@ func (s *scene) step(do, from string, at uint64, say json.RawMessage) ([]reservi
 	object := &sayable{}
 	if err := reader.Decode(object); err != nil {
 		return nil, err
+	}
+	if object.Type == "RELAY" {
+		return nil, fmt.Errorf("relays are not here")
 	}
 	s.label = func(name string) []byte { return s.labelOf(from, name) }
 	envelope, err := s.make(object)

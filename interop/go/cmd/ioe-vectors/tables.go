@@ -70,7 +70,7 @@ func ledgerAnswer(ledger *arith.Ledger, step *ledgerStep) any {
 	}
 	switch step.Do {
 	case "admit":
-		entry, err := ledger.Admit(step.Packet, step.Direction == 2, senseOf(step.Flow), &step.EnergyJ.Int)
+		entry, err := ledger.Admit(step.Packet, step.Direction == 2, senseOf(step.Flow), &step.EnergyJ.Int, nil)
 		if err != nil {
 			return string(codec.CodeOf(err))
 		}
@@ -90,7 +90,10 @@ func ledgerAnswer(ledger *arith.Ledger, step *ledgerStep) any {
 	if entry, left := ledger.Trim(step.Packet, &step.EnergyJ.Int); left {
 		return line(entry)
 	}
-	return "gone"
+	if step.EnergyJ.Sign() == 0 {
+		return "gone"
+	}
+	return "ZERO_ENERGY"
 }
 
 func errorsNumber(in struct {
