@@ -62,7 +62,8 @@ def _wait(control: Any, release: bool, wait_s: int) -> Any:
         answer = control.operate("Drain", pb.DrainRequest(draining=True, release=release))
         if len(answer.remaining) != told:
             told = len(answer.remaining)
-            click.echo(f"{told} reservations are not over", err=True)
+            if told:
+                click.echo(f"{told} reservations are not over", err=True)
         if not answer.remaining or time.monotonic() >= end:
             return answer.remaining
         time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))

@@ -66,6 +66,7 @@ class Reloader:
         self._node = node
         self._log = log
         self._follow = follow
+        self._config = router.inspect().config  # as stated last; the router may not have had its turn yet
         self._before: Plan | None = None  # what `undo` goes back to
         self._rollback: asyncio.TimerHandle | None = None
 
@@ -126,8 +127,8 @@ class Reloader:
 
         Whoever was removed is let go even if a file of somebody else is no good.
         """
-        self._logged(self._take_gone)
-        self._logged(lambda: self._take_plan(plan_of(self.plan.settings, self._path)))
+        self._logged(self._take_gone, quiet=True)
+        self._logged(lambda: self._take_plan(plan_of(self.plan.settings, self._path)), quiet=True)
 
     # ------------------------------------------------------------- inside
 
@@ -142,14 +143,15 @@ class Reloader:
         self._take(prepared)
         return prepared.outcome
 
-    def _logged(self, work: Callable[[], Outcome]) -> None:
+    def _logged(self, work: Callable[[], Outcome], *, quiet: bool = False) -> None:
+        """Do it and say what came of it; `quiet` says nothing of nothing."""
         try:
             outcome = work()
         except UsageError as error:
             self._log.warn("ReloadRefused", cause=str(error), remedy="correct it; nothing has changed")
             return
         waiting = [one.option for one in outcome.waiting]
-        if outcome.applied or waiting:
+        if outcome.applied or waiting or not quiet:
             self._log.say("Reloaded", changed=[one.option for one in outcome.applied], waiting=waiting)
 
     def _read(self, settings: Settings | None) -> Plan:
@@ -161,8 +163,7 @@ class Reloader:
         return self._prepared(plan_of(settings, self._path), stated)
 
     def _prepared(self, plan: Plan, stated: Plan) -> _Prepared:
-        current = self._router.inspect().config
-        config, _ = taken_up(current, router_config(plan, plan.clock.now()))
+        config, _ = taken_up(self._config, router_config(plan, plan.clock.now()))
         try:
             refuse(self._router.inspect(), config)
         except UsageError as error:
@@ -171,13 +172,16 @@ class Reloader:
         return _Prepared(plan=plan, config=config, outcome=outcome)
 
     def _take(self, prepared: _Prepared) -> None:
-        self.plan = prepared.plan
-        self._node.reconfigure(prepared.config, prepared.plan.peers())
+        before, self.plan = self.plan, prepared.plan
+        peers = prepared.plan.peers()
+        if prepared.config != self._config or peers != before.peers():
+            self._config = prepared.config
+            self._node.reconfigure(prepared.config, peers)
         for command in self._follow(prepared.plan):
             self._node.submit(command)
 
     def _refuse_hard(self, config: RouterConfig) -> None:
-        ends = session_ends(self._router.inspect().config, config)
+        ends = session_ends(self._config, config)
         if ends:
             names = ", ".join(map(node_short, ends))
             raise ConfigRefused(f"this would end the session with {names}; leave --soft out to do it")

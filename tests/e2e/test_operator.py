@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -27,11 +29,21 @@ def _asked(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return ioe(*arguments, "--config", str(config), cwd=config.parent)
 
 
+def _manager() -> socket.socket:
+    """Who listens as systemd does, at a socket without a file."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(f"\0ioe-test-{os.getpid()}")
+    listener.settimeout(10)
+    return listener
+
+
 @pytest.mark.timeout(300)
-def test_a_running_node_follows_its_operator(tmp_path: Path, start: Callable[[Path], Daemon]) -> None:
+def test_a_running_node_follows_its_operator(tmp_path: Path, start: Callable[..., Daemon]) -> None:
     """Diff, apply, soft apply, undo, roll-back, SIGHUP and what-if; the session never ends."""
     pair = make_pair(tmp_path)
-    west, east = start(pair.west), start(pair.east)
+    manager = _manager()
+    environment = {**ENVIRONMENT, "NOTIFY_SOCKET": f"@{manager.getsockname()[1:].decode()}"}
+    west, east = start(pair.west), start(pair.east, environment=environment)
     wait_for(lambda: bool(east.said("OfferLearned")))
     text = pair.east.read_text()
     assert "runs with what the file says" in _asked(pair.east, "config", "diff").stdout
@@ -80,6 +92,9 @@ def test_a_running_node_follows_its_operator(tmp_path: Path, start: Callable[[Pa
     assert len(west.said("NeighborUp")) == len(east.said("NeighborUp")) == 1
     assert not east.said("NeighborDown")
     assert (west.stop(), east.stop()) == (0, 0)
+    told = [manager.recv(1_000).decode().split("\n")[0] for _ in range(4)]
+    assert told == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+    manager.close()
 
 
 @pytest.mark.timeout(300)

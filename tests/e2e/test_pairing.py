@@ -130,6 +130,18 @@ def test_two_boxes_that_paired_hold_a_session_until_one_is_removed(
     assert (west.stop(), east.stop()) == (0, 0)
 
 
+def test_two_running_boxes_that_pair_are_in_session_at_once(
+    boxes: Path, start: Callable[[Path], Daemon]
+) -> None:
+    """Nobody is restarted: both daemons take the new neighbour up by themselves."""
+    west, east = (start(boxes / name / "node.toml") for name in ("west", "east"))
+    wait_for(lambda: bool(west.said("Started")) and bool(east.said("Started")))
+    pair_boxes(boxes)
+    wait_for(lambda: bool(west.said("NeighborUp")) and bool(east.said("NeighborUp")))
+    assert len(east.said("Reconfigured")) == 1
+    assert (west.stop(), east.stop()) == (0, 0)
+
+
 def test_wrong_mistyped_and_late_codes(boxes: Path) -> None:
     """Each bad code is one sentence with the remedy, nothing is stored, and a closed code cannot be tried."""
     with showing(boxes / "east") as shower:

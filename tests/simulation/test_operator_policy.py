@@ -152,14 +152,24 @@ def test_nothing_passes_where_the_default_is_to_reject() -> None:
     assert len(sim.router("street").inspect().routing.tables.loc_rib.barred()) == 1
 
 
-def test_a_label_leads_nowhere_for_an_offer_that_may_not_pass() -> None:
-    """The house heard of the fuel before the rule: its HOLD over the sun's path gets NO_TRANSIT."""
+@pytest.mark.parametrize(
+    ("name", "policy", "code"),
+    [
+        ("street", Policy(imports=(NO_FUEL,)), ErrorCode.NO_TRANSIT),
+        ("street", Policy(exports=(NO_FUEL,)), ErrorCode.NO_TRANSIT),
+        ("mill", Policy(exports=(NO_FUEL,)), ErrorCode.NO_OFFER),
+    ],
+)
+def test_a_label_leads_nowhere_for_an_offer_that_may_not_pass(
+    name: str, policy: Policy, code: ErrorCode
+) -> None:
+    """The house heard of the fuel before the rule: its HOLD over the sun's path is refused where it holds."""
     sim = grid()
     sim.at(645)
-    sim.router("street").inspect().routing.policy.state(Policy(imports=(NO_FUEL,)))
+    sim.router(name).inspect().routing.policy.state(policy)
     sim.want("house", KWH_J, 80_000)
     sim.at(500)
-    assert {event.code for event in sim.events("house", HoldAnswered)} == {ErrorCode.NO_TRANSIT}
+    assert {event.code for event in sim.events("house", HoldAnswered)} == {code}
     assert not sim.events("house", Booked)
 
 

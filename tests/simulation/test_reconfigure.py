@@ -21,6 +21,7 @@ from ioe_router.adapters.replayer import Replayer
 from ioe_router.config import NeighborConfig, RouterConfig, Timers, Transit
 from ioe_router.core.events import (
     Booked,
+    LinkSettled,
     NeighborDown,
     NeighborUp,
     OfferLost,
@@ -28,7 +29,7 @@ from ioe_router.core.events import (
     PeerFault,
     Unbooked,
 )
-from ioe_router.core.inputs import Reconfigure, Shutdown
+from ioe_router.core.inputs import MeterRead, Reconfigure, Shutdown
 from ioe_router.core.operation_events import Reconfigured
 from ioe_router.core.reconfiguration import refuse
 from ioe_router.core.session_fsm import SessionState
@@ -37,7 +38,7 @@ from ioe_router.model.errors import ErrorCode, UsageError
 from ioe_router.model.ids import NodeId
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction
-from tests.simulation.pair import KWH_J, Cable, Sim, build
+from tests.simulation.pair import KWH_J, SLOT, SLOT_S, Cable, Sim, build
 
 CABLES = (Cable("mill", "street"), Cable("street", "house"), Cable("street", "shed"))
 Change = Callable[[RouterConfig], RouterConfig]
@@ -139,6 +140,21 @@ def test_a_neighbour_that_nobody_knew_comes_while_the_router_runs() -> None:
     sim.wire.settle()
     sold(sim)
     sim.check_quiet()
+    sim.at(-SLOT_S - 10)
+    for name, other in (("mill", "house"), ("house", "mill")):
+        read = MeterRead(link=sim.port(name, other).link, slot=SLOT, imported_j=0, exported_j=0)
+        sim.wire.give(sim.node(name), read)
+    sim.wire.settle()
+    assert [event.slot for event in sim.events("house", LinkSettled)] == [SLOT]
+
+
+def test_parts_of_shared_tables_follow_the_number_of_neighbours() -> None:
+    """Paths to one origin are shared among the neighbours that there are, not those of the start."""
+    sim = build(*CABLES)
+    heard = sim.router("street").inspect().routing.tables.heard
+    assert heard._per_target_max == 32 // 3
+    reconfigure(sim, "street", without(sim, "shed", "house"))
+    assert heard._per_target_max == 32
 
 
 def test_what_is_committed_with_a_neighbour_that_was_taken_out_stays_on_the_books_over_a_restart() -> None:
