@@ -55,6 +55,9 @@ func (r *Router) takeMeter(from *Neighbor, record *wire.MeterRecord, opened *cod
 	if err := r.judgeOwn(from, record.Link, record.Node, record.SlotUtcS); err != nil {
 		return err
 	}
+	if !r.meterCounts(record.Node, record.Link) {
+		return codec.Refuse(codec.NotAMember, "nobody has certified the meter")
+	}
 	if record.CounterImportedJ < record.ImportedJ || record.CounterExportedJ < record.ExportedJ {
 		return codec.Refuse(codec.OutOfBounds, "a counter below what it counted")
 	}

@@ -106,6 +106,8 @@ func (r *Router) takeEnvelope(from *Neighbor, envelope *wire.OperatingEnvelope, 
 	switch {
 	case bytes.Equal(envelope.Root, r.Me):
 		return codec.Refuse(codec.WrongSigner, "this node is no root of its parent")
+	case !r.mayForm(envelope.Root):
+		return codec.Refuse(codec.NotAMember, "its root may not form the grid")
 	case r.ends(envelope) <= r.now():
 		return codec.Refuse(codec.Expired, "its last slot is over")
 	case held == nil || !bytes.Equal(held.Root, envelope.Root) && r.ends(held) <= r.now():

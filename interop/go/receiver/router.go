@@ -43,6 +43,7 @@ type Router struct {
 	routing   routing
 	grid      grid
 	books     books
+	domains   *domains
 	sent      []Sent
 }
 
@@ -125,6 +126,12 @@ func (r *Router) take(from *Neighbor, envelope *wire.SignedEnvelope, opened *cod
 		return r.takeKey(m, opened.ObjectID)
 	case *wire.LinkAttestation:
 		return r.takeLink(m, envelope)
+	case *wire.TrustList:
+		return r.takeTrustList(m, opened.ObjectID)
+	case *wire.MemberCertificate:
+		return r.takeMember(m, opened.ObjectID)
+	case *wire.MeterCertificate:
+		return r.takeMeterCertificate(m, opened.ObjectID)
 	case *wire.Revocation:
 		return r.takeRevocation(from, m)
 	case *wire.Keepalive:

@@ -56,6 +56,11 @@ func (r *Router) takePath(from *Neighbor, advert *wire.PathAdvert) error {
 	if err != nil {
 		return err
 	}
+	for _, entry := range path.Entries {
+		if !r.isMember(entry.Node) { // IOE-IDN-370
+			return codec.Refuse(codec.NotAMember, "a stranger is on the path")
+		}
+	}
 	heard := heardPath{Path: path, from: from}
 	for i, entry := range path.Entries {
 		held := r.keys.ring[[32]byte(advert.Entries[i].Signatures[0].Key)]
@@ -127,6 +132,9 @@ func (r *Router) takeOffer(from *Neighbor, opened *codec.Opened) error {
 	if offer, isOffer := opened.Message.(*wire.Offer); isOffer {
 		if err := held.memory.JudgeOffer(offer, r.now()); err != nil {
 			return err
+		}
+		if !r.isMember(offer.Origin) {
+			return codec.Refuse(codec.NotAMember, "an offer of a stranger")
 		}
 		if !r.hasPath(from, offer) {
 			return codec.Refuse("NO_PATH", "no path to the origin was told")

@@ -32,7 +32,11 @@ type receiving struct {
 		Attestation hexBytes `json:"attestation"`
 		Role        string   `json:"role"`
 	} `json:"neighbors"`
-	Domain    any         `json:"domain"`
+	Domain *struct {
+		Lists   []hexBytes          `json:"lists"`
+		Member  hexBytes            `json:"member"`
+		Members map[string]hexBytes `json:"members"`
+	} `json:"domain"`
 	OwnOffers []any       `json:"own_offers"`
 	Before    []toldFrame `json:"before"`
 	Object    toldFrame   `json:"object"`
@@ -40,8 +44,8 @@ type receiving struct {
 }
 
 func receive(in receiving) (outputs, error) {
-	if in.Domain != nil || len(in.OwnOffers) > 0 {
-		return nil, fmt.Errorf("domains and own offers are not here")
+	if len(in.OwnOffers) > 0 {
+		return nil, fmt.Errorf("own offers are not here")
 	}
 	router, err := in.router()
 	if err != nil {
@@ -110,8 +114,39 @@ func (in receiving) router() (*receiver.Router, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := in.trust(router); err != nil {
+		return nil, err
+	}
 	for i, envelope := range attestations {
 		router.Attest(envelope, neighbors[i].Link)
 	}
 	return router, nil
+}
+
+// trust gives the router its domain: lists, its own certificate, and those of its neighbours.
+func (in receiving) trust(router *receiver.Router) error {
+	if in.Domain == nil {
+		return nil
+	}
+	var lists []*codec.Opened
+	for _, data := range in.Domain.Lists {
+		opened, err := openTrust(in.Parameters.NetworkID, 0, data)
+		if err != nil {
+			return err
+		}
+		lists = append(lists, opened)
+	}
+	router.Trust(lists)
+	certificates := []hexBytes{in.Domain.Member}
+	for _, data := range in.Domain.Members {
+		certificates = append(certificates, data)
+	}
+	for _, data := range certificates {
+		opened, err := openTrust(in.Parameters.NetworkID, 0, data)
+		if err != nil {
+			return err
+		}
+		router.Admit(opened)
+	}
+	return nil
 }
