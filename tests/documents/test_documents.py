@@ -26,7 +26,7 @@ def _clock() -> dict[str, str]:
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader in an empty folder; what it has started ends with the test."""
-    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7480, 7481, 8480)}
+    ports = {f":{port}": f":{free_port()}" for port in (7443, 7444, 7453, 7480, 7481, 8480)}
     one = Reader(tmp_path, changes=ports, environment=_clock())
     yield one
     one.close()
