@@ -143,6 +143,9 @@ class OfferTable:
 
     def _judge(self, record: _Record, tellers: Iterable[NodeId]) -> None:
         """Part those from whom the import rules let an offer in from the others."""
+        if self._policy.imports.is_open and not record.barred:
+            record.heard.update(dict.fromkeys(tellers))
+            return
         record.unhear_all()
         for neighbor in tellers:
             body = None if record.offer is None else record.offer.body

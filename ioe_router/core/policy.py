@@ -35,6 +35,9 @@ class Verdict:
     rule: str = ""
 
 
+PASSED: Final = Verdict(accepted=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """The rules of one way, in order, and what holds when none of them matches."""
@@ -55,6 +58,8 @@ class Filter:
 
     def path(self, neighbor: NodeId, target: Target) -> Verdict:
         """Whether anything of this origin and direction may pass from or to a neighbour."""
+        if self.is_open:
+            return PASSED
         for rule in self.rules:
             if not _matches_target(rule, neighbor, target):
                 continue
@@ -64,6 +69,8 @@ class Filter:
 
     def offer(self, neighbor: NodeId, offer: Offer) -> Verdict:
         """Whether an offer may pass from or to a neighbour."""
+        if self.is_open:
+            return PASSED
         target = (offer.origin, offer.direction)
         for rule in self.rules:
             if _matches_target(rule, neighbor, target) and _matches_offer(rule, offer):
