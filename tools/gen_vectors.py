@@ -33,6 +33,7 @@ import vector_loss  # noqa: E402
 import vector_market  # noqa: E402
 import vector_objects  # noqa: E402
 import vector_pairing  # noqa: E402
+import vector_pairs  # noqa: E402
 import vector_receive_domains  # noqa: E402
 import vector_receive_grid  # noqa: E402
 import vector_receive_routing  # noqa: E402
@@ -114,6 +115,10 @@ GROUPS: Final[Mapping[str, tuple[str, Callable[[], list[Vector]]]]] = {
         vector_structure.vectors,
     ),
     "malformed-bounds": ("every field of every message beyond its bounds", vector_bounds.vectors),
+    "malformed-pairs": (
+        "fields that do not fit each other, envelopes of a type that does not belong there",
+        vector_pairs.vectors,
+    ),
     "session-fsm": ("state and event of a neighbour session: next state or code", vector_session.machine),
     "session-id": ("the id of a session from both HELLOs", vector_session.session_ids),
     "retained": ("digests of what is retained, and what they allow to keep", vector_session.retained),

@@ -90,17 +90,32 @@ def _of(body: type) -> Iterator[Vector]:
 
 
 def _vector(body: type, name: str, notes: str, value: object) -> Vector:
+    reqs = ("IOE-CNV-030", "IOE-CNV-040", *(("IOE-CNV-050",) if name.endswith("-missing") else ()))
+    return bound_vector(body, name, notes, value, reqs, good=name == "plain", group="bounds")
+
+
+def bound_vector(
+    body: type,
+    name: str,
+    notes: str,
+    value: object,
+    reqs: tuple[str, ...],
+    *,
+    good: bool = False,
+    group: str = "pairs",
+) -> Vector:
+    """A body that is within all bounds, or OUT_OF_BOUNDS."""
     raw = mapping.encode(value)
     refused = _refused(body, raw)
-    if (refused is None) != (name == "plain") or refused not in (None, ErrorCode.OUT_OF_BOUNDS):
+    if (refused is None) != good or refused not in (None, ErrorCode.OUT_OF_BOUNDS):
         raise ValueError(f"{body.__name__} answers {notes} with {refused}")
     return Vector(
-        id=f"malformed-bounds-{body.__name__.lower()}-{name}",
+        id=f"malformed-{group}-{body.__name__.lower()}-{name}",
         notes=notes,
         inputs={"message": f"ioe.v1.{body.__name__}", "signed": raw.hex()},
         intermediates={} if refused else {"fields": plain(value)},
         code=refused,
-        reqs=("IOE-CNV-030", "IOE-CNV-040", *(("IOE-CNV-050",) if name.endswith("-missing") else ())),
+        reqs=reqs,
     )
 
 
