@@ -50,7 +50,8 @@ protocol between nodes.
 `[control]` of node.toml says where it is served:
 
 - `control.socket`: a local socket of mode 0660, without TLS; without a word it is `control.sock` in the
-  folder of the store. Whoever may write to it is an **operator** and may do everything.
+  folder of the store. Whoever may write to it is an **operator** and may do everything. The folder of the
+  store is private to its user; for a group, name another place, such as `/run/ioe/control.sock`.
 - `control.read_only_socket`: the same for **viewers**, who may only read; give its group to a looking
   glass.
 - `control.listen`: TCP with TLS 1.3 and certificates on both sides. `ioe control-key NAME` makes a key

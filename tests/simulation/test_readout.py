@@ -15,6 +15,7 @@ from ioe_router.model.grid import Exchange
 from ioe_router.model.ids import PathHash
 from ioe_router.model.reservation import ReservationState
 from ioe_router.model.routing import Direction, PathAdvert
+from ioe_router.model.slot import Slot, next_slot
 from ioe_router.readout.fib import fib_rows
 from ioe_router.readout.limits import LimitKind, limit_rows
 from ioe_router.readout.links import link_rows
@@ -77,6 +78,16 @@ def test_looking_changes_nothing() -> None:
             look_at_everything(seen, name)
     assert [e for _, _, e in seen.wire.passed] == [e for _, _, e in unseen.wire.passed]
     assert seen.events("c", Booked), "something was traded"
+    for name in "abc":
+        books = [
+            [port.calendar.slots() for port in parts_of(sim, name).ports.all()] for sim in (seen, unseen)
+        ]
+        assert books[0] == books[1], "no ledger is opened by looking at it"
+
+
+def ports_of(sim: Sim, name: str) -> list[tuple[Slot, ...]]:
+    """The slots that are open on every link of a node."""
+    return [port.calendar.slots() for port in parts_of(sim, name).ports.all()]
 
 
 def look_at_everything(sim: Sim, name: str) -> int:
@@ -87,7 +98,7 @@ def look_at_everything(sim: Sim, name: str) -> int:
         *route_view(parts).rows(),
         *offer_view(parts, now).rows(),
         *neighbor_rows(parts, {}),
-        *link_rows(parts, (SLOT,)),
+        *link_rows(parts, (SLOT, next_slot(SLOT, SLOT_S, 10))),
         *fib_rows(parts, now),
         *reservation_rows(parts),
         *obligation_rows(parts),

@@ -658,7 +658,7 @@ class GetStatusResponse(_message.Message):
     """Most power out of the own devices, watts."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Counts since the start, by name; the names are those of the counters in the metrics."""
+        """What the router has counted since the start, by name: frames, bytes, objects by type, faults by code."""
 
     def __init__(
         self,
