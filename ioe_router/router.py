@@ -368,7 +368,7 @@ class Router:
 
     def _seal_frame(self, neighbor: NodeId, envelopes: list[Envelope]) -> SendFrame:
         session = self._parts.sessions.session_id(neighbor)
-        seq = self._parts.sessions.next_frame_seq(neighbor)
+        seq = self._parts.sessions.next_frame_seq(neighbor, self._sealer.now)
         key = self._parts.sessions.keys.own(neighbor)
         signer = self._sealer.signer_of(key) if session and key is not None else None
         data = encode_frame(self._network_id, session, seq, envelopes, signer)

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from ioe_conformance.case import Case
 from ioe_conformance.clock import Clock
 from ioe_conformance.errors import Broken, NotTestable
-from ioe_conformance.keys import NodeKeys, framed, new_node, object_id
+from ioe_conformance.keys import NodeKeys, framed, link_between, new_node, object_id
 from ioe_conformance.kitdir import TesterKeys
 from ioe_conformance.model import Check
-from ioe_conformance.paths import Changes, Told, chain, offer
+from ioe_conformance.paths import Changes, Told, chain, first_hash, offer
+from ioe_conformance.rawh2 import HEADERS, SETTINGS, Connection, headers
 from ioe_conformance.requirements import level_of
 from ioe_conformance.rig import Rig
 from ioe_conformance.session import End, Heard, Session, now_ms
 from ioe_conformance.timers import GRACE_MS
 from ioe_conformance.trace import Trace, describe
+from ioe_router.adapters.certificates import Leaf
 from ioe_router.codec import mapping
-from ioe_router.model.discovery import Fault
+from ioe_router.model.discovery import Fault, Retained
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import ErrorCode
-from ioe_router.model.ids import NodeId, ReservationId
-from ioe_router.model.routing import Direction, Offer, PathAdvert, PathEntry, PathWithdrawal
+from ioe_router.model.ids import LinkId, NodeId, PathHash, ReservationId
+from ioe_router.model.routing import (
+    Direction,
+    Flow,
+    LinkState,
+    Offer,
+    OfferWithdrawal,
+    PathAdvert,
+    PathEntry,
+    PathWithdrawal,
+)
 
 T = TypeVar("T")
+RESUME: Final = 1 << 1  # the feature bit of SPEC.md 15.2
 Codes = ErrorCode | Iterable[ErrorCode]
 
 
@@ -156,6 +171,49 @@ class Bench:
             raise Broken("no session")
         return session
 
+    def connection(self, name: str, *, leaf: Leaf | None = None, **options: Any) -> Connection:
+        """A bare TLS connection with the certificate of a tester (without name: `leaf`, or none). Blocks."""
+        shown = leaf or (self.tester(name).leaf() if name else None)
+        return Connection(self.rig.address, self.rig.kit, shown, **options)
+
+    async def connecting(self, name: str, *, opens_stream: bool = False, **options: Any) -> bool:
+        """Whether the target refuses a connection: in the handshake, or by hanging up on the first words."""
+
+        def refused() -> bool:
+            try:
+                with self.connection(name, **options) as one:
+                    one.begin()
+                    if opens_stream:
+                        one.send(headers(1))
+                    kinds = [got for got in one.frames(3) if got.kind in {SETTINGS, HEADERS}]
+            except OSError:
+                return True
+            ended = any(got.kind == HEADERS and got.flags & 1 for got in kinds)
+            return ended if opens_stream and kinds else not kinds
+
+        return await asyncio.to_thread(refused)
+
+    async def brief_stream(self, name: str) -> End | None:
+        """Open a stream beside what stands, without any pace, and say how it ended."""
+        session = self.rig.stream(name)
+        await session.open()
+        end = await session.ended(2_000)
+        await session.close()
+        return end
+
+    async def resumed(self, *told: Envelope, retained: bytes = b"") -> Session:
+        """A session of C with RESUME in effect, in which the tester has repeated `told`."""
+        session = await self.greeted()
+        if not await session.establish(refresh=False, features=RESUME):
+            self.fail_without_session(f"no session with RESUME: {session.end or 'nothing came'}")
+            raise Broken("no session")
+        await session.send(framed(Retained(digests=retained)))
+        await session.refresh(*told)
+        if await session.expect(Retained) is None:
+            self.fail_without_session("the target sends no Retained, though RESUME is in effect")
+            raise Broken("no Retained")
+        return session
+
     async def finish(self) -> None:
         """Take back what the case has told, hang up what it has opened."""
         for session in {id(one): one for one, _ in self._told}.values():
@@ -204,7 +262,49 @@ class Bench:
 
     def offer(self, origin: NodeKeys, **changes: Any) -> Envelope:
         """An offer of an origin from the next slot but one on."""
-        return offer(origin, self.clock.utc_s(), self.clock.slot_at(1), **changes)
+        return offer(
+            origin, self.clock.utc_s(), self.clock.slot_at(1), **{"epoch": self.rig.epoch, **changes}
+        )
+
+    def withdrawal(self, origin: NodeKeys, **changes: Any) -> Envelope:
+        """The withdrawal of an origin's offer."""
+        now_s = self.clock.utc_s()
+        body = OfferWithdrawal(
+            origin=origin.node, offer_no=1, epoch=self.rig.epoch, seq=2, issued_utc_s=now_s
+        )
+        return origin.seal(replace(body, **changes))
+
+    def link_of(self, origin: NodeKeys, name: str = "a") -> LinkId:
+        """The link between an origin and the tester that tells its path."""
+        return link_between(origin.node, self.tester(name).node)
+
+    def link_state(self, keeper: NodeKeys, name: str = "a", **changes: Any) -> Envelope:
+        """A link state of the link between a keeper and a tester, for the next slot."""
+        body = LinkState(
+            link=self.link_of(keeper, name),
+            slot_utc_s=self.clock.slot_at(1),
+            epoch=self.rig.epoch,
+            seq=1,
+            net_flow=Flow.UNSPECIFIED,
+            net_energy_j=0,
+            residual_down_j=937_500 * 14,
+            residual_up_j=937_500 * 14,
+            issued_utc_s=self.clock.utc_s(),
+        )
+        return keeper.seal(replace(body, **changes))
+
+    def extended(self, heard: Heard[PathAdvert], name: str) -> tuple[Envelope, ...]:
+        """A path that the target has told a tester, continued by the tester back to the target."""
+        entries, tester = entries_of(heard.body), self.tester(name)
+        entry = replace(
+            entries[-1],
+            node=tester.node,
+            next_node=self.target,
+            position=len(entries),
+            previous=self.hash_at(heard),
+            attestation=tester.attestation_id,
+        )
+        return (framed(PathAdvert(entries=(*heard.body.entries, tester.keys.seal(entry)))),)
 
     async def tell(self, session: Session, told: Told, *offers: Envelope) -> None:
         """Tell a path with its evidence, and offers; the path is taken back when the case ends."""
@@ -224,6 +324,16 @@ class Bench:
             return entry.origin == origin and entry.direction is direction
 
         return await observer.expect(PathAdvert, leads, since=since, within_ms=within_ms)
+
+    def hash_at(self, path: Heard[PathAdvert] | None) -> PathHash:
+        """The path hash of a path that the target has told."""
+        if path is None:
+            return PathHash(b"")
+        entries = entries_of(path.body)
+        found = first_hash(self.network, entries[0].origin, entries[0].direction)
+        for entry in path.body.entries:
+            found = PathHash(hashlib.sha256(found + entry.signed).digest())
+        return found
 
     async def told_offer(
         self,

@@ -24,7 +24,8 @@ Body = Callable[["Bench"], Awaitable[None]]
 class Case:
     """One question to the target. `id` is stable: it is never used for another question.
 
-    `own` names testers whose standing session the case replaces by streams of its own;
+    `own` names the tester whose standing session the case replaces by streams of its own ("c"),
+    or is "-" when it needs no session, only connections; empty: the standing sessions of A and B;
     `phase` is "book" or "gate" when it needs a slot in that phase of its timetable;
     `supports` are features of the PICS; `hook` are actions that only a hook can do;
     `apart` cases run while no other case does.

@@ -126,7 +126,7 @@ def object_id(envelope: Envelope) -> ObjectId:
 
 
 def link_terms(
-    keeper: NodeId, other: NodeId, network: str, issued_utc_s: int, **changes: Any
+    keeper: NodeId, other: NodeId, network: str, issued_utc_s: int, /, **changes: Any
 ) -> LinkAttestation:
     """A link as the kit attests it: controlled, so that it needs no zone, with losses and a fee."""
     body = LinkAttestation(
@@ -148,7 +148,7 @@ def link_terms(
     return replace(body, **changes)
 
 
-def attested(keeper: NodeKeys, other: NodeKeys, issued_utc_s: int, **changes: Any) -> Envelope:
+def attested(keeper: NodeKeys, other: NodeKeys, issued_utc_s: int, /, **changes: Any) -> Envelope:
     """The attestation of a link between two nodes whose keys are at hand."""
     body = link_terms(keeper.node, other.node, keeper.network, issued_utc_s, **changes)
     signed = mapping.encode(body)

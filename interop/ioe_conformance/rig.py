@@ -62,6 +62,7 @@ class Rig:
         self.seed = seed
         self.run_id = run_id
         self.hook = hook
+        self.epoch = clock.utc_s()  # of the nodes behind the testers, the same for all of a run
         self.monitor = Monitor()
         self.idle = Trace()  # between cases
         self.traces: dict[str, Trace] = {}
@@ -99,15 +100,7 @@ class Rig:
         deadline = time.monotonic() + _AGAIN_S
         while True:
             await self._pace[name].wait()
-            session = Session(
-                self.kit.testers[name],
-                self.kit,
-                self.address,
-                self.clock,
-                trace=lambda: self.traces.get(name, self.idle),
-                monitor=self.monitor,
-                leaf=leaf,
-            )
+            session = self.stream(name, leaf)
             await session.open(metadata, method)
             if await session.expect(Hello) is not None or session.end is None:
                 return session
@@ -115,6 +108,22 @@ class Rig:
                 return session
             await session.close()
             await asyncio.sleep(0.1)
+
+    def stream(self, name: str, leaf: Leaf | None = None) -> Session:
+        """A stream of a tester that is not open yet."""
+        return Session(
+            self.kit.testers[name],
+            self.kit,
+            self.address,
+            self.clock,
+            trace=lambda: self.traces.get(name, self.idle),
+            monitor=self.monitor,
+            leaf=leaf,
+        )
+
+    def spent(self, name: str) -> None:
+        """The tester has used up its budget of openings."""
+        self._pace[name] = _Pace(tokens=-2.0)
 
     async def standing(self, name: str) -> Session:
         """The established session of a tester; it is made when there is none. LookupError says why not."""
@@ -140,6 +149,11 @@ class Rig:
             session = self._standing.pop(name, None)
             if session is not None:
                 await session.part()
+
+    async def reconnected(self, name: str) -> Session:
+        """A new standing session in the place of the one that stands. LookupError: there is none."""
+        await self.leave(name)
+        return await self.standing(name)
 
     async def close(self) -> None:
         """End all sessions."""

@@ -1,9 +1,9 @@
 """Carrying out the cases of a run, and what becomes of each.
 
-Two lanes run beside each other: cases of the standing sessions of A and B, one after the
-other, and cases that open and cut streams of C. Nothing that they look at is shared: each
-case has nodes, offers and reservations of its own. Cases that need a phase of a slot wait
-for it; the others go first.
+Three lanes run beside each other: cases of the standing sessions of A and B, one after the
+other; cases that open and cut streams of C; and cases that look at connections without a
+session. Nothing that they look at is shared: each case has nodes, offers and reservations
+of its own. Cases that need a phase of a slot wait for it; the others go first.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ async def run(rig: Rig, plan: Plan) -> tuple[RunResult, KitError | None]:
 async def _round(rig: Rig, plan: Plan) -> None:
     apart = [one for one in plan.cases if one.apart]
     together = [one for one in plan.cases if not one.apart]
-    lanes = ([one for one in together if "c" in one.own], [one for one in together if "c" not in one.own])
+    lanes = [[one for one in together if one.own == own] for own in sorted({one.own for one in together})]
     tasks = [asyncio.create_task(_lane(rig, plan, lane)) for lane in lanes if lane]
     try:
         await asyncio.gather(*tasks)

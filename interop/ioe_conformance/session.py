@@ -118,6 +118,7 @@ class Session:
         self.heard_frames = 0
         self.sent_at_ms: dict[int, int] = {}
         self.keys: NodeKeys = tester.keys
+        self.fence_asked = b""  # object id of the last question of a fence
         self.quiet = False  # True: no keepalives by itself
         self.last_sent_ms = 0
         self._address = address
@@ -330,6 +331,7 @@ class Session:
         """
         since, query = self.mark(), OutcomeQuery(reservation=_fresh_id(), version=1)
         asked = framed(query)
+        self.fence_asked = object_id(asked)
         await self.send(asked)
 
         def answers(body: object) -> bool:

@@ -40,7 +40,7 @@ from ioe_router.core.neighbor_session import NeighborSession, proof_problem
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.session_fsm import SessionEvent, SessionState, advance
 from ioe_router.core.session_keys import SessionKeys
-from ioe_router.model.clock import MS_PER_S, Now
+from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
 from ioe_router.model.discovery import (
     Close,
     Hello,
@@ -181,6 +181,8 @@ class Sessions:
         if session.peer_hello is not None:
             self._note_epoch(session, session.peer_hello.body.epoch, out)
         session.liveness.begin(session.received_seq, session.sent_seq, now)
+        session.sent_ns = now.monotonic_ns  # the proof of this node, or what follows it
+        session.quiet_ns = jittered_ms(self._entropy, self._config.timers.keepalive_ms) * NS_PER_MS
         self._arm(session, now)
         out.emit(NeighborUp(neighbor=neighbor))
 
@@ -253,10 +255,11 @@ class Sessions:
         session = self._session(neighbor)
         return session.session_id() if session.proved else b""
 
-    def next_frame_seq(self, neighbor: NodeId) -> int:
+    def next_frame_seq(self, neighbor: NodeId, now: Now) -> int:
         """The number of the next outgoing frame, from 1; counts up with every call."""
         session = self._session(neighbor)
         session.sent_seq += 1
+        session.sent_ns = now.monotonic_ns
         return session.sent_seq
 
     def check_frame(self, neighbor: NodeId, frame: Frame) -> None:
@@ -331,19 +334,19 @@ class Sessions:
         return None
 
     def _keep_alive(self, session: NeighborSession, now: Now, out: Outbox) -> None:
-        silent = session.sent_seq == session.silent_at_seq
-        self._arm(session, now)
-        if silent and self._config.timers.keepalive_ms:
+        """A sign of life, if the last frame was long enough ago; else later, counted from that frame."""
+        keepalive_ms = self._config.timers.keepalive_ms
+        if keepalive_ms and session.sent_ns + session.quiet_ns <= now.monotonic_ns:
             body = Keepalive(received_seq=session.received_seq, clock_utc_ms=now.utc_ms)
             out.send(session.neighbor.node, self._sealer.seal(body).envelope)
-            session.silent_at_seq += 1  # the frame that carries it
+            session.sent_ns = now.monotonic_ns
+            session.quiet_ns = jittered_ms(self._entropy, keepalive_ms) * NS_PER_MS
+        self._arm(session, now)
 
     def _arm(self, session: NeighborSession, now: Now) -> None:
-        session.silent_at_seq = session.sent_seq
-        wait_ms = self._key_left_ms(session, now)
+        session.check_at_ns = now.after_ms(self._key_left_ms(session, now))
         if self._config.timers.keepalive_ms:
-            wait_ms = min(wait_ms, jittered_ms(self._entropy, self._config.timers.keepalive_ms))
-        session.check_at_ns = now.after_ms(wait_ms)
+            session.check_at_ns = min(session.check_at_ns, session.sent_ns + session.quiet_ns)
 
     def _key_left_ms(self, session: NeighborSession, now: Now) -> int:
         return self.keys.expire_utc_s(session) * MS_PER_S - now.utc_ms

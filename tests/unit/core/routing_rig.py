@@ -307,7 +307,7 @@ class Net:
     def _send(self, node: Node, neighbor: NodeId, envelopes: tuple[Envelope, ...]) -> None:
         frame = Frame(
             session=node.sessions.session_id(neighbor),
-            seq=node.sessions.next_frame_seq(neighbor),
+            seq=node.sessions.next_frame_seq(neighbor, self.now),
             envelopes=envelopes,
             signature=None,
         )

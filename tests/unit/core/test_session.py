@@ -205,7 +205,7 @@ def test_frames_come_in_order_and_in_their_session(problem: str) -> None:
     net.drain()
     a, b = net.node("a"), net.node("b")
     session = b.sessions.session_id(a.id)
-    seq = b.sessions.next_frame_seq(a.id)
+    seq = b.sessions.next_frame_seq(a.id, net.now)
     seq += {"gap": 1, "repeat": -1}.get(problem, 0)
     session = {"session": bytes(32), "unsigned": b""}.get(problem, session)
     with pytest.raises(PeerError, match="REPLAYED"):
@@ -232,6 +232,23 @@ def test_a_silent_session_shows_signs_of_life() -> None:
     net.run(200_000)
     assert 2 * 9 <= net.sent[ObjectType.KEEPALIVE] <= 2 * 200 // 15
     assert net.faults() == []
+
+
+def test_no_silence_is_longer_than_the_interval() -> None:
+    """A frame sent just behind a check does not put the next sign of life off beyond keepalive_ms."""
+    net = pair(keepalive_ms=20_000)
+    net.connect("a", "b")
+    net.drain()
+    a, b = net.node("a"), net.node("b").id
+    out = Outbox()
+    a.sessions.next_frame_seq(b, Now(net.now.monotonic_ns + 10 * 10**9, net.now.utc_ms))
+    a.sessions.due(Now(net.now.monotonic_ns + 20 * 10**9, net.now.utc_ms), out)
+    assert out.wishes == []
+    due_ns = a.sessions.deadline_ns()
+    assert due_ns is not None
+    assert net.now.monotonic_ns + 25 * 10**9 <= due_ns <= net.now.monotonic_ns + 30 * 10**9
+    a.sessions.due(Now(due_ns, net.now.utc_ms), out)
+    assert [w.envelope.type for w in out.wishes] == [ObjectType.KEEPALIVE]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -323,10 +340,11 @@ def test_the_end_whose_frames_vanish_finds_out_by_itself() -> None:
     net.connect("a", "b")
     net.run(30_000)
     a, b = net.node("a"), net.node("b")
-    body = Keepalive(received_seq=2, clock_utc_ms=net.now.utc_ms)
+    last_heard = a.sessions.next_frame_seq(b.id, net.now)
+    body = Keepalive(received_seq=last_heard, clock_utc_ms=net.now.utc_ms)
     for passed_s in range(0, 200, 10):
         now = Now(net.now.monotonic_ns + passed_s * 10**9, net.now.utc_ms)
-        a.sessions.next_frame_seq(b.id)
+        a.sessions.next_frame_seq(b.id, now)
         a.sessions.keepalive(b.id, sealed_by(body, b.id), now, Outbox())
         assert a.sessions.established(b.id) is (passed_s < 180)
         if passed_s >= 180:
