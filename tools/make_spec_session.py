@@ -229,7 +229,7 @@ class Node:
         if not envelopes:
             return None
         session = self.sessions.session_id(self.peer)
-        seq = self.sessions.next_frame_seq(self.peer)
+        seq = self.sessions.next_frame_seq(self.peer, NOW)
         signer = self.keys.operational if session else None
         return encode_frame(PARAMETERS.network_id, session, seq, envelopes, signer)
 

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ioe_conformance.case import Case
 from ioe_conformance.clock import Clock
@@ -44,6 +44,17 @@ RESUME: Final = 1 << 1  # the feature bit of SPEC.md 15.2
 Codes = ErrorCode | Iterable[ErrorCode]
 
 
+class GivesBack(Protocol):
+    """A reservation, for instance."""
+
+    async def give_back(self) -> None:
+        """Leave nothing booked."""
+        ...
+
+
+K = TypeVar("K", bound=GivesBack)
+
+
 class Bench:
     """One case at work."""
 
@@ -55,6 +66,7 @@ class Bench:
         self.checks: list[Check] = []
         self._own: list[Session] = []
         self._told: list[tuple[Session, Told]] = []
+        self._kept: list[GivesBack] = []
 
     # ------------------------------------------------------------------ judging
 
@@ -214,8 +226,19 @@ class Bench:
             raise Broken("no Retained")
         return session
 
+    def keep(self, one: K) -> K:
+        """Something that has to be given back when the case ends."""
+        self._kept.append(one)
+        return one
+
+    async def pause(self, wait_ms: int) -> None:
+        """Let the target's own timers run."""
+        await asyncio.sleep(wait_ms / 1_000)
+
     async def finish(self) -> None:
-        """Take back what the case has told, hang up what it has opened."""
+        """Give back what the case has booked and told, hang up what it has opened."""
+        for one in self._kept:
+            await one.give_back()
         for session in {id(one): one for one, _ in self._told}.values():
             if session.end is None and session.id:
                 gone = [told.hash for one, told in self._told if one is session]

@@ -246,6 +246,18 @@ def matrix(reports: tuple[Path, ...]) -> None:
     click.echo(markdown.matrix([json_report.verdicts(path) for path in reports]), nl=False)
 
 
+@kit.command()
+@click.option("--full", is_flag=True, help="Twenty runs of the reference router, and all mutants.")
+@click.option(
+    "--state", type=_PATH, default=Path("selftest.json"), show_default=True, help="To go on with --full."
+)
+def selftest(full: bool, state: Path) -> int:
+    """Show that the kit can pass and can fail: on the reference router, and on servers that are none."""
+    from ioe_conformance.selftest.run import selftest as run_selftest
+
+    return run_selftest(full=full, state=state, say=click.echo)
+
+
 @kit.command("hooks")
 def hooks() -> None:
     """Say what a hook may be asked for."""

@@ -112,7 +112,7 @@ def chain(
     )
 
 
-def offer(origin: NodeKeys, utc_s: int, first_slot_utc_s: int, **changes: Any) -> Envelope:
+def offer(origin: NodeKeys, utc_s: int, first_slot_utc_s: int, /, **changes: Any) -> Envelope:
     """An offer of an origin: a little energy in each of four slots, unless `changes` say otherwise."""
     body = Offer(
         origin=origin.node,

@@ -70,12 +70,17 @@ class Rig:
         self._standing: dict[str, Session] = {}
         self._pace = {name: _Pace() for name in NAMES}
         self._locks = {name: asyncio.Lock() for name in NAMES}
-        self._nodes = 0
+        self._nodes = self._lines = 0
         self._failed: dict[str, str] = {}  # why a tester has no session, so that not every case waits for it
 
     def random(self, what: str) -> Random:
         """What a case may draw: the same in each run with this seed."""
         return Random(f"{self.seed} {what}")
+
+    def line_number(self) -> int:
+        """The number of the next line in B's ledger, above all of earlier runs."""
+        self._lines += 1
+        return self.epoch * 100_000 + self._lines
 
     def node_seed(self) -> bytes:
         """Something that no node of this or another run has been made from."""

@@ -123,15 +123,18 @@ def refuse_to_go_on(rig: Rig, plan: Plan) -> None:
             "what the target sends are no frames of SPEC.md 5.4; look at the traces of the cases",
         )
     last = [results[-1] for results in plan.results.values()]
-    silent = [
-        one for one in last if one.verdict is Verdict.FAIL and not any(s.way == "heard" for s in one.steps)
-    ]
+    silent = [one for one in last if one.verdict is Verdict.FAIL and not _answered(one)]
     if len(last) >= _SILENT and len(silent) == len(last):
         if why := cannot_connect(rig.address):
             raise KitError(Exit.GONE, f"the target went away during the run ({why}); start it again")
         raise KitError(
             Exit.HANGS, "the target takes connections and answers nothing; look whether it is still at work"
         )
+
+
+def _answered(one: CaseResult) -> bool:
+    """Whether the target did anything at all: it said something, or it ended a stream."""
+    return any(step.way == "heard" or "the stream ended" in step.text for step in one.steps)
 
 
 _GARBAGE: Final = 20

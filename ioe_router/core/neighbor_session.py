@@ -29,8 +29,8 @@ class NeighborSession:
     received_seq: int = 0
     handshake_until_ns: int = 0
     check_at_ns: int = 0  # next sign of life, or the end of the neighbour's key
+    silent_at_seq: int = 0  # nothing was sent since the last check if `sent_seq` still is this
     sent_ns: int = 0  # when the last frame was sent
-    quiet_ns: int = 0  # drawn anew with each sign of life: longest silence until the next
     proved: bool = False
     seen_epoch: int = 0
     closed: tuple[ErrorCode, str] | None = None
@@ -43,7 +43,7 @@ class NeighborSession:
         """Forget the transport that has gone."""
         self.hello = self.peer_hello = self.closed = None
         self.renewed_key = self.peer_renewed_key = None
-        self.sent_seq = self.received_seq = self.restart_s = 0
+        self.sent_seq = self.received_seq = self.silent_at_seq = self.restart_s = 0
         self.proved = False
 
     @property

@@ -182,7 +182,6 @@ class Sessions:
             self._note_epoch(session, session.peer_hello.body.epoch, out)
         session.liveness.begin(session.received_seq, session.sent_seq, now)
         session.sent_ns = now.monotonic_ns  # the proof of this node, or what follows it
-        session.quiet_ns = jittered_ms(self._entropy, self._config.timers.keepalive_ms) * NS_PER_MS
         self._arm(session, now)
         out.emit(NeighborUp(neighbor=neighbor))
 
@@ -307,7 +306,11 @@ class Sessions:
     def _deadline_of(self, session: NeighborSession) -> int | None:
         if session.state in (SessionState.HELLO_SENT, SessionState.PROOF_SENT):
             return session.handshake_until_ns
-        return session.check_at_ns if session.state is SessionState.ESTABLISHED else None
+        if session.state is not SessionState.ESTABLISHED:
+            return None
+        keepalive_ms = self._config.timers.keepalive_ms
+        silence_ends_ns = session.sent_ns + keepalive_ms * NS_PER_MS
+        return min(session.check_at_ns, silence_ends_ns) if keepalive_ms else session.check_at_ns
 
     def due(self, now: Now, out: Outbox) -> None:
         """Close handshakes that took too long and sessions whose key has ended; send signs of life."""
@@ -334,19 +337,23 @@ class Sessions:
         return None
 
     def _keep_alive(self, session: NeighborSession, now: Now, out: Outbox) -> None:
-        """A sign of life, if the last frame was long enough ago; else later, counted from that frame."""
-        keepalive_ms = self._config.timers.keepalive_ms
-        if keepalive_ms and session.sent_ns + session.quiet_ns <= now.monotonic_ns:
+        """A sign of life when nothing was sent since the last check, or for as long as may be."""
+        overdue = now.monotonic_ns < session.check_at_ns
+        silent = session.sent_seq == session.silent_at_seq
+        if not overdue:
+            self._arm(session, now)
+        if (silent or overdue) and self._config.timers.keepalive_ms:
             body = Keepalive(received_seq=session.received_seq, clock_utc_ms=now.utc_ms)
             out.send(session.neighbor.node, self._sealer.seal(body).envelope)
             session.sent_ns = now.monotonic_ns
-            session.quiet_ns = jittered_ms(self._entropy, keepalive_ms) * NS_PER_MS
-        self._arm(session, now)
+            session.silent_at_seq += not overdue  # the frame that carries it
 
     def _arm(self, session: NeighborSession, now: Now) -> None:
-        session.check_at_ns = now.after_ms(self._key_left_ms(session, now))
+        session.silent_at_seq = session.sent_seq
+        wait_ms = self._key_left_ms(session, now)
         if self._config.timers.keepalive_ms:
-            session.check_at_ns = min(session.check_at_ns, session.sent_ns + session.quiet_ns)
+            wait_ms = min(wait_ms, jittered_ms(self._entropy, self._config.timers.keepalive_ms))
+        session.check_at_ns = now.after_ms(wait_ms)
 
     def _key_left_ms(self, session: NeighborSession, now: Now) -> int:
         return self.keys.expire_utc_s(session) * MS_PER_S - now.utc_ms

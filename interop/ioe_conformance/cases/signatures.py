@@ -515,7 +515,8 @@ async def offer_ends_before_it_begins(t: Bench) -> None:
 # ------------------------------------------------------------------ revocation
 
 
-def _revocation(t: Bench, node: NodeKeys, up_to: int, **changes: Any) -> Envelope:
+def revocation_of(t: Bench, node: NodeKeys, up_to: int, **changes: Any) -> Envelope:
+    """A REVOCATION by the identity key of a node."""
     body = Revocation(network_id=t.network, node=node.node, up_to_serial=up_to, issued_utc_s=t.clock.utc_s())
     return node.sign(ObjectType.REVOCATION, mapping.encode(replace(body, **changes)), key=node.identity)
 
@@ -533,7 +534,7 @@ async def revocation(t: Bench) -> None:
     await t.tell(a, told, t.offer(told.origin))
     path = await t.told_path(b, told.origin.node)
     t.demand("IOE-IDN-230", path, expected="the path at B", actual="it did not come")
-    since, said = b.mark(), _revocation(t, told.origin, 1)
+    since, said = b.mark(), revocation_of(t, told.origin, 1)
     await a.send(said)
     heard = await b.expect(Revocation, lambda r: r.node == told.origin.node, since=since)
     t.check(
@@ -559,7 +560,7 @@ async def revocation_by_another(t: Bench) -> None:
     a, b = await t.session("a"), await t.session("b")
     node, thief, since = t.node(), t.node(), b.mark()
     await a.send(node.certificate)
-    right = _revocation(t, node, 1)
+    right = revocation_of(t, node, 1)
     for key in (thief.identity, node.operational):
         forged = node.sign(right.type, right.signed, key=key)
         await t.refused(a, forged, code=ErrorCode.WRONG_SIGNER, req="IOE-SIG-075")
@@ -573,7 +574,7 @@ async def revocation_by_another(t: Bench) -> None:
 async def revocation_too_old(t: Bench) -> None:
     """A REVOCATION of a key that is older than any such key can live is refused with EXPIRED."""
     a, node = await t.session("a"), t.node()
-    old = _revocation(t, node, 1, issued_utc_s=t.clock.utc_s() - 7_776_100)
+    old = revocation_of(t, node, 1, issued_utc_s=t.clock.utc_s() - 7_776_100)
     await t.refused(a, old, code=ErrorCode.EXPIRED, req="IOE-IDN-245")
     await t.fence(a, req="IOE-IDN-245")
 
@@ -583,7 +584,7 @@ async def revocation_of_an_identity(t: Bench) -> None:
     """When an identity is revoked, no key of it and no attestation of its links is taken any more."""
     a = await t.session("a")
     told = t.path("a")
-    await a.send(_revocation(t, told.origin, 2**63 - 1))
+    await a.send(revocation_of(t, told.origin, 2**63 - 1))
     key, link = told.evidence
     await t.refused(a, key, code=ErrorCode.KEY_REVOKED, req="IOE-IDN-220")
     await t.refused(a, link, code=ErrorCode.KEY_REVOKED, req="IOE-IDN-220")

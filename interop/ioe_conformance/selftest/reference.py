@@ -52,6 +52,15 @@ def free_port() -> int:
         return port
 
 
+def wait_for_port(address: str, within_s: float = _START_S) -> None:
+    """Return once something listens. KitError (3) when nothing does."""
+    end = time.monotonic() + within_s
+    while why := cannot_connect(address, 0.2):
+        if time.monotonic() > end:
+            raise KitError(Exit.UNREACHABLE, f"nothing listens at {address} ({why})")
+        time.sleep(0.05)
+
+
 class Reference:
     """One reference router on loopback."""
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ioe_router.core.booked import BookedLink
 from ioe_router.core.events import LinkSettled
 from ioe_router.core.inputs import MeterRead
+from ioe_router.core.outbox import Outbox
 from ioe_router.core.settled import NO_OBJECT, LossAccount, NodeDeviation, SettledPacket
+from ioe_router.model.clock import Now
 from ioe_router.model.errors import ErrorCode, InvariantViolation, Overtaken, PeerError
 from ioe_router.model.routing import Direction, Flow
 from ioe_router.model.settlement import LinkStatement, MeterRecord
@@ -290,6 +292,18 @@ def test_what_is_forgotten_is_not_settled_again() -> None:
     assert row.own_meter is not None
     with pytest.raises(PeerError) as refusal:
         net["o"].deliver(net.keys.node("k"), row.own_meter.envelope, net.now)
+    assert refusal.value.code is ErrorCode.IN_PAST
+
+
+def test_a_node_that_has_just_started_takes_no_record_from_before_the_window() -> None:
+    """Without a memory of what was forgotten the clock alone says what is too old."""
+    net = over()
+    meter(net, "k", 19_900, 1_515_000)
+    row = net["k"].settlement.rows[SLOT, net.port("k", "o").link]
+    assert row.own_meter is not None
+    late = Now(net.now.monotonic_ns, (SLOT + 18 * SLOT_S) * 1_000)
+    with pytest.raises(PeerError) as refusal:
+        net["o"].settlement.hear_meter(net.keys.node("k"), row.own_meter, late, Outbox())
     assert refusal.value.code is ErrorCode.IN_PAST
 
 
