@@ -40,6 +40,7 @@ from ioe_router.model.routing import (
 )
 
 T = TypeVar("T")
+_IN_VAIN: Final = 10
 RESUME: Final = 1 << 1  # the feature bit of SPEC.md 15.2
 Codes = ErrorCode | Iterable[ErrorCode]
 
@@ -162,6 +163,9 @@ class Bench:
 
     async def dial(self, name: str = "c", **options: Any) -> Session:
         """A stream of its own for this case; it is hung up when the case ends."""
+        if self.rig.in_vain.get(name, 0) >= _IN_VAIN:
+            self.fail_without_session(f"{_IN_VAIN} streams in a row got no HELLO, so no more were tried")
+            raise Broken("no stream")
         await self.rig.leave(name)
         session = await self.rig.dial(name, **options)
         self._own.append(session)

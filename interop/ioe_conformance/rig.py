@@ -71,6 +71,7 @@ class Rig:
         self._pace = {name: _Pace() for name in NAMES}
         self._locks = {name: asyncio.Lock() for name in NAMES}
         self._nodes = self._lines = 0
+        self.in_vain: dict[str, int] = {}  # dials in a row without a HELLO of the target
         self._failed: dict[str, str] = {}  # why a tester has no session, so that not every case waits for it
 
     def random(self, what: str) -> Random:
@@ -107,7 +108,9 @@ class Rig:
             await self._pace[name].wait()
             session = self.stream(name, leaf)
             await session.open(metadata, method)
-            if await session.expect(Hello) is not None or session.end is None:
+            greeted = await session.expect(Hello) is not None
+            self.in_vain[name] = 0 if greeted else self.in_vain.get(name, 0) + 1
+            if greeted or session.end is None:
                 return session
             if not again or session.end.code not in _AGAIN or time.monotonic() > deadline:
                 return session
@@ -168,6 +171,7 @@ class Rig:
     def forget_failures(self) -> None:
         """Try again to make sessions (a new round, or the target was started anew)."""
         self._failed.clear()
+        self.in_vain.clear()
 
     # ------------------------------------------------------------------ is it there?
 

@@ -8,6 +8,7 @@ from ioe_router.config import NeighborConfig
 from ioe_router.core.hello import session_id_of
 from ioe_router.core.liveness import Liveness
 from ioe_router.core.session_fsm import SessionState
+from ioe_router.model.clock import NS_PER_MS
 from ioe_router.model.discovery import Hello, SessionProof
 from ioe_router.model.envelope import Sealed
 from ioe_router.model.errors import ErrorCode, PeerError
@@ -45,6 +46,11 @@ class NeighborSession:
         self.renewed_key = self.peer_renewed_key = None
         self.sent_seq = self.received_seq = self.silent_at_seq = self.restart_s = 0
         self.proved = False
+
+    def next_check_ns(self, keepalive_ms: int) -> int:
+        """When to look next: as drawn, or earlier when this end has then been silent for long enough."""
+        silence_ends_ns = self.sent_ns + keepalive_ms * NS_PER_MS
+        return min(self.check_at_ns, silence_ends_ns) if keepalive_ms else self.check_at_ns
 
     @property
     def own_key(self) -> bytes | None:

@@ -40,7 +40,7 @@ from ioe_router.core.neighbor_session import NeighborSession, proof_problem
 from ioe_router.core.outbox import Outbox
 from ioe_router.core.session_fsm import SessionEvent, SessionState, advance
 from ioe_router.core.session_keys import SessionKeys
-from ioe_router.model.clock import MS_PER_S, NS_PER_MS, Now
+from ioe_router.model.clock import MS_PER_S, Now
 from ioe_router.model.discovery import (
     Close,
     Hello,
@@ -181,7 +181,6 @@ class Sessions:
         if session.peer_hello is not None:
             self._note_epoch(session, session.peer_hello.body.epoch, out)
         session.liveness.begin(session.received_seq, session.sent_seq, now)
-        session.sent_ns = now.monotonic_ns  # the proof of this node, or what follows it
         self._arm(session, now)
         out.emit(NeighborUp(neighbor=neighbor))
 
@@ -306,11 +305,8 @@ class Sessions:
     def _deadline_of(self, session: NeighborSession) -> int | None:
         if session.state in (SessionState.HELLO_SENT, SessionState.PROOF_SENT):
             return session.handshake_until_ns
-        if session.state is not SessionState.ESTABLISHED:
-            return None
-        keepalive_ms = self._config.timers.keepalive_ms
-        silence_ends_ns = session.sent_ns + keepalive_ms * NS_PER_MS
-        return min(session.check_at_ns, silence_ends_ns) if keepalive_ms else session.check_at_ns
+        established = session.state is SessionState.ESTABLISHED
+        return session.next_check_ns(self._config.timers.keepalive_ms) if established else None
 
     def due(self, now: Now, out: Outbox) -> None:
         """Close handshakes that took too long and sessions whose key has ended; send signs of life."""

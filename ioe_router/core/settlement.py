@@ -333,13 +333,8 @@ class Settlement:
             raise PeerError(ErrorCode.OUT_OF_BOUNDS, "the slot is not aligned to the slot length")
         if slot_utc_s + self._slot_s > now.utc_s + CLOCK_TOLERANCE_S:
             raise PeerError(ErrorCode.FROM_FUTURE, "the slot is not over")
-<<<<<<< HEAD
         oldest = slot_at(now.utc_s, self._slot_s) - SETTLEMENT_SLOTS * self._slot_s
         if slot_utc_s < max(oldest, self._forgotten):
-=======
-        window_s = (SETTLEMENT_SLOTS + 2) * self._slot_s  # as long as rows are kept
-        if slot_utc_s < self._forgotten or slot_utc_s + window_s <= now.utc_s:
->>>>>>> 8c5e72d (Conformance cases of selection, reservations, origins, dispatch and security; selftest; README and CONTRACT)
             raise PeerError(ErrorCode.IN_PAST, "the slot has been settled and forgotten")
         return Slot(slot_utc_s)
 

@@ -673,7 +673,7 @@ async def price_beyond_limit(t: Bench) -> None:
 
 @booked("reservations.all-or-nothing", reqs=["IOE-RSV-520"])
 async def all_or_nothing(t: Bench) -> None:
-    """A batch that is worthless in parts is refused when a packet of it is gone, for the reason of that packet."""
+    """A batch that is worthless in parts is refused when a packet is gone, for the reason of that one."""
     one = await booking(t, ENERGY_J, ENERGY_J, req="IOE-RSV-520")
     await one.ask(core=one.hold_core(all_or_nothing=True))
     hold = await one.asked_of_seller("IOE-RSV-520")

@@ -124,11 +124,11 @@ def run_null(folder: Path, kind: str) -> tuple[int, set[str]]:
 def _mutants(say: Say) -> bool:
     """The mutants are a package of their own, outside the product."""
     try:
-        kill = importlib.import_module("mutants").main
+        kill = importlib.import_module("mutants.__main__").main
     except ImportError:
         say("mutants: NOT RUN, the package interop/mutants is not on the path")
         return False
-    code = int(kill(["--all"]) or 0)
+    code = int(kill([]) or 0)
     say(f"mutants: {'every one is killed as listed' if not code else 'NOT all killed as listed'}")
     return not code
 
