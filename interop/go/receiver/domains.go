@@ -138,6 +138,22 @@ func (r *Router) isMember(node []byte) bool {
 	return domain != nil && domain.VouchedUntil(held.certificate) > r.now()
 }
 
+// takesUp holds IOE-IDN-370 and IOE-IDN-390: whether something new with this node may be taken up.
+func (r *Router) takesUp(node []byte, stranger string) error {
+	if !r.isMember(node) {
+		return codec.Refuse(codec.NotAMember, stranger)
+	}
+	if r.domains == nil {
+		return nil
+	}
+	held := r.domains.members[hex.EncodeToString(node)]
+	list := r.domains.known[hex.EncodeToString(held.certificate.Domain)].InForce
+	if list.ExpiresUtcS+uint64(list.GraceS) <= r.now() {
+		return codec.Refuse("TRUST_STALE", "its domain's list has ended")
+	}
+	return nil
+}
+
 // mayForm holds IOE-IDN-410.
 func (r *Router) mayForm(root []byte) bool {
 	return r.domains == nil || r.isMember(root) && r.domains.members[hex.EncodeToString(root)].certificate.GridForming

@@ -57,8 +57,8 @@ func (r *Router) takePath(from *Neighbor, advert *wire.PathAdvert) error {
 		return err
 	}
 	for _, entry := range path.Entries {
-		if !r.isMember(entry.Node) { // IOE-IDN-370
-			return codec.Refuse(codec.NotAMember, "a stranger is on the path")
+		if err := r.takesUp(entry.Node, "a stranger is on the path"); err != nil {
+			return err
 		}
 	}
 	heard := heardPath{Path: path, from: from}
@@ -133,8 +133,8 @@ func (r *Router) takeOffer(from *Neighbor, opened *codec.Opened) error {
 		if err := held.memory.JudgeOffer(offer, r.now()); err != nil {
 			return err
 		}
-		if !r.isMember(offer.Origin) {
-			return codec.Refuse(codec.NotAMember, "an offer of a stranger")
+		if err := r.takesUp(offer.Origin, "an offer of a stranger"); err != nil {
+			return err
 		}
 		if !r.hasPath(from, offer) {
 			return codec.Refuse("NO_PATH", "no path to the origin was told")
