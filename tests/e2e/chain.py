@@ -52,9 +52,9 @@ def make_chain(folder: Path) -> Chain:
         make_identity(folder, name, "chain")
     for keeper, other in (("west", "mid"), ("mid", "east")):
         attest_link(folder, keeper, other, "chain", f"{keeper}.attestation")
-    offset_ms = offset_to_opening_ms()
-    west, mid, east = (node_text("chain", FLOORS, ports[name], offset_ms) for name in NAMES)
     balance = balance_text(folder, "west")
+    offset_ms = offset_to_opening_ms()  # last: a command takes seconds on a busy machine
+    west, mid, east = (node_text("chain", FLOORS, ports[name], offset_ms) for name in NAMES)
     to_west = neighbor_text("west", "west.attestation", ports["west"])
     to_mid = neighbor_text("mid", "mid.attestation", ports["mid"])
     chain = Chain(folder)

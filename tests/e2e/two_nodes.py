@@ -45,10 +45,11 @@ def make_pair(folder: Path, *, before_opening: bool = False, east_ahead_ms: int 
     for name in ("west", "east"):
         make_identity(folder, name, "pair")
     attest_link(folder, "west", "east", "pair", "link.attestation")
-    offset_ms = offset_to_opening_ms() if before_opening else 0
+    balance = balance_text(folder, "west")
+    offset_ms = offset_to_opening_ms() if before_opening else 0  # last: a command takes seconds
     west = node_text("pair", FLOORS, pair.west_port, offset_ms)
     east = node_text("pair", FLOORS, pair.east_port, offset_ms + east_ahead_ms)
     pair.west.write_text(west + neighbor_text("east", "link.attestation", None) + SELLER)
     to_west = neighbor_text("west", "link.attestation", pair.west_port)
-    pair.east.write_text(east + balance_text(folder, "west") + to_west + need_text(1_000_000, 400_000))
+    pair.east.write_text(east + balance + to_west + need_text(1_000_000, 400_000))
     return pair
