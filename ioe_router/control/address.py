@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from ioe_router.model.errors import UsageError
+
+SOCKET_PATH_BYTES_MAX: Final = 107  # what the operating system takes
+
+
+def too_long(path: Path) -> bool:
+    """Whether no socket can have this path."""
+    return len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX
+
+
+def socket_uri(path: Path) -> str:
+    """A socket as gRPC names it."""
+    return f"unix:{quote(str(path))}"
 
 
 class Unreachable(UsageError):
@@ -34,13 +49,21 @@ class Address:
 
     @property
     def text(self) -> str:
-        """For gRPC and for people."""
-        return f"unix:{self.path}" if self.path is not None else self.target or ""
+        """For people."""
+        return str(self.path) if self.path is not None else self.target or ""
+
+    @property
+    def uri(self) -> str:
+        """For gRPC."""
+        return socket_uri(self.path) if self.path is not None else self.target or ""
 
     def probe(self) -> None:
         """Raise the reason why a local socket cannot be asked: NotRunning or NotAllowed."""
         if self.path is None:
             return
+        if too_long(self.path):
+            sentence = f"{self.path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes that a socket can have"
+            raise NotRunning(f"no daemon serves here: {sentence}; name a shorter one in control.socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
                 probe.connect(str(self.path))

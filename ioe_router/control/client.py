@@ -75,10 +75,10 @@ class ControlClient:
         address.probe()
         self.address = address
         if address.path is not None:
-            self._channel = grpc.insecure_channel(address.text, options=_OPTIONS)
+            self._channel = grpc.insecure_channel(address.uri, options=_OPTIONS)
         else:
             self._channel = grpc.secure_channel(
-                address.text, _credentials(address), options=(*_OPTIONS, _NAME)
+                address.uri, _credentials(address), options=(*_OPTIONS, _NAME)
             )
         self._stub = ControlServiceStub(self._channel)
         self._operations = OperationServiceStub(self._channel)
@@ -177,10 +177,10 @@ class AsyncControlClient:
     def __init__(self, address: Address) -> None:
         self.address = address
         if address.path is not None:
-            self._channel = grpc.aio.insecure_channel(address.text, options=_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(address.uri, options=_OPTIONS)
         else:
             self._channel = grpc.aio.secure_channel(
-                address.text, _credentials(address), options=(*_OPTIONS, _NAME)
+                address.uri, _credentials(address), options=(*_OPTIONS, _NAME)
             )
         self._stub: Any = ControlServiceStub(self._channel)
 

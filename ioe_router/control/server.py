@@ -27,13 +27,13 @@ from cryptography.hazmat.primitives import hashes
 from ioe_router.control._pb import control_pb2 as pb
 from ioe_router.control._pb.control_pb2_grpc import add_ControlServiceServicer_to_server
 from ioe_router.control._pb.operation_pb2_grpc import add_OperationServiceServicer_to_server
+from ioe_router.control.address import SOCKET_PATH_BYTES_MAX, socket_uri, too_long
 from ioe_router.control.operation import OperationService
 from ioe_router.control.served import Served
 from ioe_router.control.service import Context, ControlService
 from ioe_router.model.errors import UsageError
 
 SOCKET_MODE: Final = 0o660
-SOCKET_PATH_BYTES_MAX: Final = 107  # what the operating system takes
 MESSAGE_BYTES_MAX: Final = 1 << 20
 _UMASK: Final = 0o777 & ~SOCKET_MODE
 
@@ -100,7 +100,7 @@ class ControlServer:
         server = self._server(ControlService(self._served, lambda _context: access))
         before = os.umask(_UMASK)
         try:
-            server.add_insecure_port(f"unix:{path}")
+            server.add_insecure_port(socket_uri(path))
         except RuntimeError as error:
             sentence = f"the control socket {path} cannot be made ({error}); look at its folder"
             raise UsageError(sentence) from error
@@ -139,7 +139,7 @@ class ControlServer:
 
 def make_way(path: Path) -> None:
     """Remove a socket that nobody answers at. UsageError: somebody does, or it is something else."""
-    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+    if too_long(path):
         raise UsageError(
             f"the path of the control socket {path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes that"
             " the operating system takes; name a shorter one in control.socket"

@@ -7,19 +7,21 @@ folder of the store, which only one daemon can hold at a time.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ioe_router.adapters.node import Node
 from ioe_router.adapters.peer_server import split_address
+from ioe_router.control.address import too_long
 from ioe_router.control.operation import Operator
-from ioe_router.control.served import Facts, InspectedRouter, LogLevel, Served
+from ioe_router.control.served import Facts, InspectedRouter, Served
 from ioe_router.control.server import ControlServer, Doors, SocketTaken, TcpDoor, fingerprint
 from ioe_router.control.witness import Witness
 from ioe_router.core.hello import VERSION
 from ioe_router.daemon.errors import ConfigRefused, InUse, StartRefused
-from ioe_router.daemon.reporting import fields_of
+from ioe_router.daemon.reporting import Log, fields_of
 from ioe_router.model.clock import Now
 from ioe_router.model.errors import UsageError
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ioe_router.daemon.assembly import Plan
 
 SOCKET_NAME: Final = "control.sock"
+_TOO_LONG: Final = "the path is too long for a socket; name a shorter one in control.socket"
 
 
 def software_version() -> str:
@@ -102,7 +105,7 @@ def facts_of(plan: Plan, config: Path, started_utc_s: int) -> Facts:
 class Control:
     """The service of one daemon."""
 
-    def __init__(self, plan: Plan, config: Path, log: LogLevel) -> None:
+    def __init__(self, plan: Plan, config: Path, log: Log) -> None:
         """`witness` hears everything from the start on."""
         self._plan = plan
         self._config = config
@@ -126,7 +129,11 @@ class Control:
             operator=operator,
             describe=fields_of,
         )
-        self._server = ControlServer(served, doors_of(self._plan))
+        doors = doors_of(self._plan)
+        if doors.socket is not None and too_long(doors.socket) and self._plan.settings.control.socket is None:
+            self._log.warn("NoControlSocket", path=str(doors.socket), remedy=_TOO_LONG)
+            doors = replace(doors, socket=None)
+        self._server = ControlServer(served, doors)
         try:
             await self._server.start()
         except SocketTaken as error:

@@ -40,6 +40,7 @@ DAEMON: Final[tuple[LogEvent, ...]] = (
         "DialFailed", "warning", "neighbor code cause", "A neighbour cannot be reached; told once per cause."
     ),
     _own("CallerRefused", "warning", "cause count", "Somebody was turned away before a session stood."),
+    _own("NoControlSocket", "warning", "path remedy", "The control socket cannot be made where it would be."),
     _own("PeerWithoutLink", "warning", "neighbor remedy", "A paired neighbour has no attested link yet."),
     _own("Reloaded", "info", "changed waiting", "A changed configuration is in force; the rest waits."),
     _own("ReloadRefused", "warning", "cause remedy", "A changed configuration is no good; nothing changed."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -83,6 +84,28 @@ def test_what_fits_no_node_is_named_with_what_does(pair: Pair) -> None:
         assert [one.node for one in east.neighbors(neighbor=neighbor.node[:10])] == [neighbor.node]
         with pytest.raises(ControlError, match="no neighbour; did you mean ioe1"):
             list(east.neighbors(neighbor=neighbor.node[:-2] + "qq"))
+
+
+def test_folders_with_odd_and_with_long_names(tmp_path: Path) -> None:
+    """Spaces and per cent signs in a path do no harm; one too long for a socket costs only the socket."""
+    odd, deep = tmp_path / "a b%20ü", tmp_path / ("d" * 60) / ("e" * 60)
+    for folder in (odd, deep):
+        folder.mkdir(parents=True)
+        pair = make_pair(folder)
+        daemon = Daemon(pair.west)
+        try:
+            wait_for(partial(daemon.said, "Started"))
+            if folder == odd:
+                with ask(pair.west) as control:
+                    assert control.status().neighbors == 1
+            else:
+                (line,) = daemon.said("NoControlSocket")
+                assert "name a shorter one in control.socket" in str(line["remedy"])
+                with pytest.raises(Unreachable, match="longer than the 107 bytes"):
+                    ask(pair.west)
+        finally:
+            daemon.process.terminate()
+            assert daemon.process.wait(30) == 0
 
 
 def test_over_tcp_certificates_say_who_may_do_what(tmp_path: Path) -> None:
