@@ -168,6 +168,11 @@ class Rig:
         for name in NAMES:
             await self.leave(name)
 
+    @property
+    def has_no_sessions(self) -> bool:
+        """Whether A or B was not given a session."""
+        return bool(self._failed)
+
     def forget_failures(self) -> None:
         """Try again to make sessions (a new round, or the target was started anew)."""
         self._failed.clear()

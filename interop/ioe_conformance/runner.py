@@ -110,7 +110,8 @@ def _next(rig: Rig, waiting: Sequence[Case]) -> Case | None:
     ):
         if lasts is not None and (found := [one for one in waiting if one.phase == phase]):
             return found[0]
-    return next((one for one in waiting if not one.phase), None)
+    # Without sessions there is nothing to wait for: the cases of a phase fail as well now.
+    return next((one for one in waiting if not one.phase or rig.has_no_sessions), None)
 
 
 def refuse_to_go_on(rig: Rig, plan: Plan) -> None:

@@ -112,7 +112,8 @@ def run_null(folder: Path, kind: str) -> tuple[int, set[str]]:
     ) as server:
         try:
             wait_for_port(f"127.0.0.1:{port}")
-            code, found = run_kit(folder / "kit", f"127.0.0.1:{port}", grace_ms=_NULL_GRACE_MS)
+            address, offset_ms = f"127.0.0.1:{port}", clock_offset_ms()
+            code, found = run_kit(folder / "kit", address, offset_ms=offset_ms, grace_ms=_NULL_GRACE_MS)
         finally:
             server.kill()
     return code, {case for case, verdict in found.items() if verdict == "PASS"}
