@@ -28,7 +28,7 @@ from ioe_router.codec.sealing import CodecSealer, charge_nobody
 from ioe_router.codec.signing import Signer, Verify, verify
 from ioe_router.config import RouterConfig
 from ioe_router.core import belonging
-from ioe_router.core.budgets import RETRY_MAX_MS, Accounts, Answer, Signers
+from ioe_router.core.budgets import Accounts, Answer, Signers
 from ioe_router.core.commands import command
 from ioe_router.core.dispatch import dispatch
 from ioe_router.core.effects import Effect, Emit, Persist, RecordKind, SendFrame
@@ -37,6 +37,7 @@ from ioe_router.core.events import Event, PeerFault
 from ioe_router.core.inputs import FrameReceived, Input, Reconfigure
 from ioe_router.core.outbox import Outbox, ToNeighbor
 from ioe_router.core.parts import Parts
+from ioe_router.core.repeats import retry_after_ms
 from ioe_router.core.restart import restore
 from ioe_router.core.steps import take_steps
 from ioe_router.core.upkeep import repeat_refused, tell_changes, tell_moves
@@ -294,7 +295,7 @@ class Router:
                 code=error.code,
                 object=object_id,
                 text=text,
-                retry_after_ms=min(error.retry_after_ms, RETRY_MAX_MS),
+                retry_after_ms=retry_after_ms(error),
             )
             out.send(neighbor, self._sealer.seal(fault).envelope)
 

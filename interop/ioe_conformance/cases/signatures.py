@@ -40,6 +40,24 @@ async def flipped_bit_of_content(t: Bench) -> None:
     )
 
 
+@case("signatures.damaged-may-come-again", reqs=["IOE-ERR-036"])
+async def damaged_may_come_again(t: Bench) -> None:
+    """The Fault on an object that came damaged says that it may come again after a minute."""
+    a = await t.session("a")
+    told, since = t.path("a"), a.mark()
+    await t.tell(a, told)
+    good = t.offer(told.origin)
+    damaged = _with_signature(good, bytes(64))
+    await a.send(damaged)
+    heard = await a.fault_on(damaged, since)
+    t.check(
+        "IOE-ERR-036",
+        heard and heard.body.retry_after_ms == 60_000,
+        expected="a Fault with retry_after_ms 60000",
+        actual="none" if heard is None else f"retry_after_ms {heard.body.retry_after_ms}",
+    )
+
+
 @case("signatures.other-nodes-name", reqs=["IOE-SIG-070"], attack="hijack")
 async def other_nodes_name(t: Bench) -> None:
     """An offer in the name of another node is refused with WRONG_SIGNER."""
