@@ -141,7 +141,7 @@ func (r *Router) isMember(node []byte) bool {
 // takesUp holds IOE-IDN-370 and IOE-IDN-390: whether something new with this node may be taken up.
 func (r *Router) takesUp(node []byte, stranger string) error {
 	if !r.isMember(node) {
-		return codec.Refuse(codec.NotAMember, stranger)
+		return codec.Refuse(codec.NotAMember, "%s", stranger)
 	}
 	if r.domains == nil {
 		return nil
