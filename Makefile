@@ -28,7 +28,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants hunt-kill flood fuzz dist docs second-opinion
+        proto proto-check vectors fsm lock clean sim hunt mutants mutant-routers hunt-kill flood fuzz dist docs second-opinion
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ fuzz: $(READY) ## fuzz every reader and the door; goes on where it stopped (FUZZ
 
 mutants: $(READY) ## put deliberate bugs into the product, see that the simulator finds them; writes docs/mutants.md
 	@$(PY) -m tests.mutants.catalogue
+
+mutant-routers: $(READY) ## deliberate bugs in the reference router, see that the conformance kit fails (MUTANT_ARGS="--workers 8")
+	@PYTHONPATH=.:interop nice $(PY) -m mutants $(MUTANT_ARGS)
 
 flood: $(READY) ## flood a daemon in twelve ways and see that an honest neighbour is served (FLOOD_ARGS="--kinds ids")
 	@$(PY) -m benchmarks.flood $(FLOOD_ARGS)

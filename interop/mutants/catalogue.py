@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutants import encoding, routing, sessions, signatures, transport
+from mutants import bookings, encoding, routing, sessions, signatures, transport
 from mutants.mutant import Mutant
 
 MUTANTS: Final[dict[str, Mutant]] = {
@@ -15,5 +15,6 @@ MUTANTS: Final[dict[str, Mutant]] = {
         *sessions.MUTANTS,
         *routing.MUTANTS,
         *transport.MUTANTS,
+        *bookings.MUTANTS,
     )
 }

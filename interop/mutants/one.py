@@ -23,14 +23,16 @@ from ioe_conformance.model import CaseResult, Level
 from ioe_conformance.rig import cannot_connect
 from ioe_conformance.runner import Plan
 from ioe_conformance.runner import run as run_plan
-from ioe_conformance.selftest.reference import Reference
+from ioe_conformance.selftest.reference import Reference, clock_offset_ms
 
 from mutants.daemon import become
 
 NOBODY: Final = "reference"
 START_S: Final = 60.0
 STOP_S: Final = 10.0
+OPENS_IN_S: Final = 4  # how long after its start slots can be booked
 _LISTEN: Final = re.compile(r"^listen = .*$", re.MULTILINE)
+_OFFSET: Final = re.compile(r"^clock_offset_ms = .*$", re.MULTILINE)
 
 
 class Forked:
@@ -38,9 +40,10 @@ class Forked:
 
     def __init__(self, name: str, folder: Path) -> None:
         """Nothing runs yet."""
-        self.router = Reference(folder)
+        self.router = Reference(folder, offset_ms=clock_offset_ms(OPENS_IN_S))
         config = folder / "target" / "node.toml"
-        config.write_text(_LISTEN.sub(f'listen = "{self.router.address}"', config.read_text()))
+        text = _LISTEN.sub(f'listen = "{self.router.address}"', config.read_text())
+        config.write_text(_OFFSET.sub(f"clock_offset_ms = {self.router.offset_ms}", text))
         self._name = name
         self._pid = 0
 
@@ -92,7 +95,7 @@ def results(name: str, folder: Path, cases: tuple[str, ...]) -> dict[str, Any]:
     try:
         mutant.start()
         router = mutant.router
-        rig = make_rig(router.kit, None, router.address, seed=1, hook=None, clock_offset_ms=0)
+        rig = make_rig(router.kit, None, router.address, seed=1, hook=None, clock_offset_ms=router.offset_ms)
         found, trouble = asyncio.run(run_plan(rig, Plan(cases=chosen(cases))))
     except KitError as error:
         return {"cases": {}, "trouble": str(error)}

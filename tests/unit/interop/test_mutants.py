@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ioe_conformance.case import cases
 from mutants.catalogue import MUTANTS
 from mutants.daemon import load_all
 from mutants.mutant import Mutant
@@ -26,3 +27,10 @@ def test_a_mutant_can_be_made(one: Mutant, monkeypatch: pytest.MonkeyPatch) -> N
     """What a mutant changes is in the product, exactly once, and it compiles."""
     for change in one.changes:
         change.apply(monkeypatch)
+
+
+@pytest.mark.parametrize("one", MUTANTS.values(), ids=lambda one: one.name)
+def test_declared_cases_exist(one: Mutant) -> None:
+    """A mutant declares at least one case, and every one that it declares is a case of the kit."""
+    assert one.kills
+    assert set(one.kills) <= set(cases())
