@@ -31,6 +31,7 @@ from mutants.one import NOBODY, write_results
 FORK: Final = multiprocessing.get_context("fork")
 ONE_RUN_S: Final = 600
 FAILED: Final = "FAIL"
+NOTICED: Final = (FAILED, "WARN")  # WARN: a SHOULD
 Results = Mapping[str, Any]
 
 
@@ -59,7 +60,7 @@ def groups_of(one: Mutant) -> list[str]:
 def survivors(one: Mutant, results: Results) -> list[str]:
     """The declared cases that do not fail by a mutant."""
     cases = results["cases"]
-    return [name for name in one.kills if cases.get(name, {}).get("verdict") != FAILED]
+    return [name for name in one.kills if cases.get(name, {}).get("verdict") not in NOTICED]
 
 
 def matrix(reference: Results, mutants: Mapping[str, Results]) -> dict[str, list[str]]:
@@ -129,7 +130,9 @@ def _told(one: Mutant, results: Results) -> bool:
     """Say what became of a mutant; whether it is not as declared."""
     alive = survivors(one, results)
     more = [
-        name for name, case in results["cases"].items() if case["verdict"] == FAILED and name not in one.kills
+        name
+        for name, case in results["cases"].items()
+        if case["verdict"] in NOTICED and name not in one.kills
     ]
     line = f"{'SURVIVED' if alive else 'killed'} {one.name}"
     line += f"; not noticed by {' '.join(alive)}" if alive else ""

@@ -63,6 +63,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "cores-of-anybody",
         "A HOLD_CORE may be signed by anybody.",
         Edit("core.hold_path:HoldPath._open", "if core.signers != (body.initiator,):", "if False:"),
+        Edit("codec.sealing:CodecSealer._signers", "if getattr(body, name) != signer:", "if False:"),
         kills="reservations.core-of-another",
     ),
     mutant(
@@ -109,6 +110,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "if record.core.body.all_or_nothing and record.refused:",
             "if False:",
         ),
+        Edit(
+            "core.grant_path:GrantPath._check_whole",
+            "if record.core.body.all_or_nothing and record.refused:",
+            "if False:",
+        ),
         kills="reservations.all-or-nothing",
     ),
     mutant(
@@ -117,7 +123,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         Edit(
             "core.commit_path:CommitPath.due", "elif record.deadline_ns <= now.monotonic_ns:", "elif False:"
         ),
-        kills="reservations.seller-silent reservations.late-commit",
+        kills="reservations.seller-silent",
     ),
     mutant(
         "grants-of-any-size",
@@ -159,8 +165,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     mutant(
         "ungranted-packets",
-        "A COMMIT may take a packet that was not granted.",
-        Edit("core.commit_path:CommitPath.commit", "if unknown:", "if False:"),
+        "A COMMIT of a packet that was not granted is taken for a second one.",
+        Edit(
+            "core.commit_path:CommitPath.commit",
+            "raise PeerError(ErrorCode.GRANT_CHANGED",
+            "raise PeerError(ErrorCode.CONFLICT",
+        ),
         kills="reservations.commit-of-ungranted",
     ),
     mutant(
@@ -171,6 +181,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "if commit.signers != (record.core.body.initiator,):",
             "if False:",
         ),
+        Edit("codec.sealing:CodecSealer._signers", "if getattr(body, name) != signer:", "if False:"),
         kills="reservations.commit-by-another",
     ),
     mutant(
@@ -235,6 +246,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "if leg is None or leg.port.neighbor != neighbor or sealed.signers != (record.core.body.initiator,):",
             "if False:",
         ),
+        Edit("codec.sealing:CodecSealer._signers", "if getattr(body, name) != signer:", "if False:"),
         kills="reservations.release-by-another",
     ),
     mutant(
@@ -340,6 +352,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "origin-sells-at-any-price",
         "An origin sells below its ask.",
         Edit("core.origin_desk:OwnOriginDesk._grant_packet", "if beyond_limit(body, price):", "if False:"),
+        Edit(
+            "core.origin_desk:OwnOriginDesk._too_early",
+            "ErrorCode.PRICE_LIMIT if body.price_limit_micro_per_kwh < floor else None",
+            "None",
+        ),
         kills="origin.price-limit",
     ),
     mutant(
@@ -365,7 +382,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "more-than-stated",
         "An origin sells more than it has stated.",
-        Edit("core.origin_desk:OwnOriginDesk._grant_packet", "energy_j=taken", "energy_j=record.asked_j[index]"),
+        Edit(
+            "core.origin_desk:OwnOriginDesk._grant_packet", "energy_j=taken", "energy_j=record.asked_j[index]"
+        ),
         kills="origin.no-more-than-stated",
     ),
     mutant(
@@ -383,5 +402,154 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             "return ranked[:count]\n    near = ranked[0].rank",
         ),
         kills="selection.widest-among-them selection.other-neighbour-preferred",
+    ),
+    mutant(
+        "late-commits",
+        "A COMMIT after the deadline is taken.",
+        Edit(
+            "core.commit_path:CommitPath.due", "elif record.deadline_ns <= now.monotonic_ns:", "elif False:"
+        ),
+        Edit(
+            "core.commit_path:CommitPath.commit",
+            "elif now.monotonic_ns >= record.deadline_ns or self._hop.gate_is_closed(record, now):",
+            "elif False:",
+        ),
+        kills="reservations.late-commit",
+    ),
+    mutant(
+        "time-not-counted",
+        "A HOLD goes on with all of its time.",
+        Edit("core.hold_path:HoldPath._go_on", "hold_ms - self._hop.config.timers.hold_step_ms", "hold_ms"),
+        kills="reservations.hold-goes-on",
+    ),
+    mutant(
+        "grants-not-trimmed",
+        "What was entered stays, however much is granted.",
+        Edit(
+            "core.grant_path:GrantPath._entry",
+            "if held is not None and far_j == leg.far_j(held.increment):",
+            "if held is not None:",
+        ),
+        kills="reservations.grants-less",
+    ),
+    mutant(
+        "reasons-of-its-own",
+        "A packet that was not granted gets a reason of this node.",
+        Edit(
+            "core.grant_path:GrantPath.grant",
+            "self._refuse_packet(record, index, _reason(grant, index))",
+            "self._refuse_packet(record, index, (ErrorCode.QUOTA, 0))",
+        ),
+        kills="reservations.part-of-a-batch",
+    ),
+    mutant(
+        "labels-of-policy",
+        "An unknown label is refused for policy.",
+        Edit(
+            "core.hold_path:HoldPath._open",
+            'PeerError(ErrorCode.NO_PATH, "the label is not told',
+            'PeerError(ErrorCode.POLICY, "the label is not told',
+        ),
+        kills="reservations.unknown-label",
+    ),
+    mutant(
+        "lines-missing",
+        "A missing line of the keeper is called malformed.",
+        Edit("core.hop:Hop.mirrored", "ErrorCode.GRANT_CHANGED", "ErrorCode.MALFORMED"),
+        kills="reservations.keepers-line-missing",
+    ),
+    mutant(
+        "loss-rounded-down",
+        "The loss of a slot is rounded down.",
+        Edit(
+            "core.loss:LinkModel.loss_j",
+            "-(-(self.linear * energy + self.square * energy * energy) // self.scale)",
+            "(self.linear * energy + self.square * energy * energy) // self.scale",
+        ),
+        kills="reservations.losses-exact",
+    ),
+    mutant(
+        "links-without-end",
+        "A link carries whatever is asked.",
+        Edit(
+            "core.admission:Admission.admit",
+            "room = replace(found, free_j=max(0, min(free_j, quota_j)))",
+            "room = replace(found, free_j=10**12)",
+        ),
+        kills="reservations.no-more-than-the-link reservations.two-racers",
+    ),
+    mutant(
+        "no-such-offer",
+        "An offer that is not there is called sold out.",
+        Edit(
+            "core.origin_desk:OwnOriginDesk._grant_packet",
+            "return ErrorCode.NO_OFFER",
+            "return ErrorCode.NO_ENERGY",
+        ),
+        kills="origin.unknown-offer",
+    ),
+    mutant(
+        "newest-version-only",
+        "An origin sells of its newest version only.",
+        Edit(
+            "core.origin_desk:OwnOriginDesk._grant_packet",
+            "(body.offer_epoch, body.offer_seq) > (",
+            "(body.offer_epoch, body.offer_seq) != (",
+        ),
+        kills="origin.older-version-named",
+    ),
+    mutant(
+        "holds-without-bounds",
+        "What a HOLD says is not held against bounds.",
+        Edit("codec.bounds:check", "if not _WITHIN[type(value)](value):", "if False:"),
+        kills="reservations.band-out-of-bounds reservations.bond-out-of-bounds reservations.packet-named-twice",
+    ),
+    mutant(
+        "unknown-is-conflict",
+        "A reservation that is unknown is in conflict.",
+        Edit(
+            "core.reservation:ReservationTable.require", "ErrorCode.UNKNOWN_RESERVATION", "ErrorCode.CONFLICT"
+        ),
+        kills="dispatch.cut-of-unknown",
+    ),
+    mutant(
+        "cuts-of-holds",
+        "What is only held may be cut.",
+        Edit("core.curtailment:Curtailments.hear", "record.advance(ReservationEvent.CURTAIL, now)", "pass"),
+        kills="dispatch.cut-of-a-hold",
+    ),
+    mutant(
+        "cuts-stay",
+        "A cut is not passed on.",
+        Edit("core.curtailment:Curtailments._send", "if items:", "if False:"),
+        kills="dispatch.cut-goes-on",
+    ),
+    mutant(
+        "refusals-stay",
+        "A REFUSE is not passed on.",
+        Edit(
+            "core.grant_path:GrantPath.refuse",
+            "self._hop.answer(record, self._hop.sealer.seal(body).envelope, out)",
+            "pass",
+        ),
+        kills="reservations.refuse-goes-on",
+    ),
+    mutant(
+        "failures-stay",
+        "A FAILED is not passed on.",
+        Edit("core.commit_path:CommitPath.failed", "self._hop.answer(record, sealed.envelope, out)", "pass"),
+        kills="reservations.failed-goes-on",
+    ),
+    mutant(
+        "grants-without-time",
+        "A GRANT comes back with time of its own.",
+        Edit("core.grant_path:GrantPath._promise", "hold_ms=", "hold_ms=29_999 if record else "),
+        kills="reservations.grant-comes-back",
+    ),
+    mutant(
+        "faults-name-nothing",
+        "A Fault does not name its object.",
+        Edit("router:Router._answer_fault", "object=object_id", "object=bytes(32)"),
+        kills="security.faults-name-their-object",
     ),
 )
