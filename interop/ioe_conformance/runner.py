@@ -123,7 +123,8 @@ def refuse_to_go_on(rig: Rig, plan: Plan) -> None:
             Exit.GARBAGE,
             "what the target sends are no frames of SPEC.md 5.4; look at the traces of the cases",
         )
-    last = [results[-1] for results in plan.results.values()]
+    apart = {one.id for one in plan.cases if one.own == "-"}  # they need no answer above TLS
+    last = [results[-1] for id_, results in plan.results.items() if id_ not in apart]
     silent = [one for one in last if one.verdict is Verdict.FAIL and not _answered(one)]
     if len(last) >= _SILENT and len(silent) == len(last):
         if why := cannot_connect(rig.address):

@@ -6,7 +6,9 @@ clock may be shifted so that a slot opens soon, which saves waiting for one.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -50,6 +52,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def launch(target: Path, program: Sequence[str] = _IOE) -> subprocess.Popen[bytes]:
+    """Start the router of a folder, and note its number for the hook."""
+    with (target / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [*program, "run", "--config", "node.toml"],
+            cwd=target,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+        )
+    (target / "pid").write_text(str(process.pid))
+    return process
 
 
 def wait_for_port(address: str, within_s: float = _START_S) -> None:
@@ -96,15 +113,9 @@ class Reference:
 
     def start(self) -> None:
         """Run it; returns when its port is open. KitError (3) when it does not come up."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._program, "run", "--config", "node.toml"],
-                cwd=self.folder / "target",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-            )
+        target = self.folder / "target"
+        (target / "address").write_text(self.address)
+        self._process = launch(target, self._program)
         end = time.monotonic() + _START_S
         while cannot_connect(self.address, 0.2):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -112,7 +123,8 @@ class Reference:
             time.sleep(0.1)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End it."""
+        """End it, and whatever the hook has started in its place."""
+        number = int((self.folder / "target" / "pid").read_text())
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(how)
             try:
@@ -120,7 +132,15 @@ class Reference:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
+        if self._process is not None and self._process.pid != number:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, how)
         self._process = None
+
+    @property
+    def hook(self) -> str:
+        """The command for --hook."""
+        return shlex.join([sys.executable, "-m", "ioe_conformance.selftest.hook", str(self.folder)])
 
     def _ioe(self, *arguments: str, cwd: Path) -> None:
         done = subprocess.run(
