@@ -162,7 +162,7 @@ class Session:
         """End the session in good order."""
         if self.end is None:
             await self.send(framed(Close(code=code, text="the tester parts", restart_s=restart_s)))
-            await self.ended(2_000)
+            await self.ended(min(2_000, GRACE_MS))
         await self.close()
 
     async def done_writing(self) -> None:

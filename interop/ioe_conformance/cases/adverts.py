@@ -517,13 +517,14 @@ async def path_withdrawn(t: Bench) -> None:
     t.check("IOE-ADV-240", gone, expected="no path told over which no HOLD is forwarded", actual="it stands")
 
 
-@case("adverts.unknown-path-withdrawn", reqs=["IOE-ADV-260", "IOE-ADV-240"])
+@case("adverts.unknown-path-withdrawn", reqs=["IOE-ADV-260", "IOE-ADV-240"], supports=["transit"])
 async def unknown_path_withdrawn(t: Bench) -> None:
     """The withdrawal of a path that nobody told, or that another neighbour told, is ignored."""
     a, b = await t.session("a"), await t.session("b")
     told = t.path("a")
     await t.tell(a, told, t.offer(told.origin))
-    path = await t.told_path(b, told.origin.node) if t.rig.pics.supports["transit"] else None
+    path = await t.told_path(b, told.origin.node)
+    t.demand("IOE-ADV-240", path, expected="the path at B", actual="it did not come")
     since, mark = b.mark(), b.mark()
     strange = framed(PathWithdrawal(path=told.hash, code=ErrorCode.NO_PATH))
     await b.send(strange)

@@ -30,6 +30,12 @@ async def flood_of_forged_signatures(t: Bench) -> None:
     await t.fence(c, req="IOE-SIG-180")
     heard = await t.told_offer(b, told.origin.node, since=since, within_ms=0)
     t.check("IOE-SIG-180", heard is None, expected="no forged offer at B", actual="one came")
+    await c.send(sound)
+    if t.rig.pics.supports["transit"]:
+        heard = await t.told_offer(b, told.origin.node, since=since)
+        t.check(
+            "IOE-SIG-180", heard and heard.envelope == sound, expected="the sound offer at B", actual="none"
+        )
 
 
 @case("security.flood-of-queries", reqs=["IOE-TRN-250", "IOE-LIM-080"], own="c", attack="flood")

@@ -395,7 +395,7 @@ async def one_bad_object_among_good(t: Bench) -> None:
 async def openings_bounded(t: Bench) -> None:
     """More streams at once than the budget of openings allows are refused with LIMIT_REACHED."""
     first = await t.established()
-    ends = [await t.brief_stream("c") for _ in range(40)]
+    ends = await asyncio.gather(*(t.brief_stream("c") for _ in range(40)))
     t.rig.spent("c")
     refused = [end for end in ends if end is not None and end.code is ErrorCode.LIMIT_REACHED]
     t.check(
