@@ -100,6 +100,6 @@ PROMISE_MUTANTS: Final = (
         faults="lie",
         scenario="random8",
         events=200,
-        seeds=range(22, 52),
+        seeds=range(170, 200),
     ),
 )
