@@ -13,6 +13,7 @@ HUNT_ARGS      ?=
 FLOOD_ARGS     ?=
 DIST_ARGS      ?=
 FUZZ_ARGS      ?=
+SELFTEST_ARGS  ?=
 # What proto/ is compared with: auto (the last release tag, else HEAD), a git ref, or none.
 PROTO_AGAINST  ?= auto
 
@@ -28,7 +29,7 @@ UV_LOCK  := env UV_NO_CONFIG=1 .tools-venv/bin/uv pip compile --quiet --universa
 
 .DEFAULT_GOAL := help
 .PHONY: spec help setup demo test check static fmt fmt-check lint types layers spec-lint \
-        proto proto-check vectors fsm lock clean sim hunt mutants mutant-routers hunt-kill flood fuzz dist docs second-opinion
+        proto proto-check vectors fsm lock clean sim hunt mutants mutant-routers hunt-kill flood fuzz dist docs second-opinion selftest
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ hunt: $(READY) ## run thousands of seeds; goes on where it stopped (HUNT_ARGS="-
 
 hunt-kill: $(READY) ## kill real daemons a hundred times while they trade
 	@for round in 1 2 3 4; do IOE_KILLS=25 $(PY) -m pytest -q tests/e2e/test_kill9.py || exit 1; done
+
+selftest: $(READY) ## is the conformance kit to be believed? reference router, servers that are none (SELFTEST_ARGS=--full)
+	@PYTHONPATH=.:interop $(PY) -m ioe_conformance selftest $(SELFTEST_ARGS)
 
 fuzz: $(READY) ## fuzz every reader and the door; goes on where it stopped (FUZZ_ARGS="--minutes 60 --target wire")
 	@test -d build/fuzz-lib/atheris || $(PY) -m pip --disable-pip-version-check install --quiet --no-deps \
