@@ -195,12 +195,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="reservations.commit-of-unknown",
     ),
     mutant(
-        "outcome-once",
-        "A repeated COMMIT is not answered.",
-        Edit("core.commit_path:CommitPath.commit", "self._repeat_outcome(record, commit, out)", "pass"),
-        kills="reservations.commit-again",
-    ),
-    mutant(
         "committed-by-anybody",
         "A COMMITTED may be signed by anybody.",
         Edit(
@@ -315,7 +309,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="dispatch.record-with-small-counters",
     ),
     mutant(
-        "chains-not-checked",
+        "statements-out-of-chain",
         "A statement may continue anything.",
         Edit(
             "core.settlement:Settlement.hear_statement",

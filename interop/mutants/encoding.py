@@ -35,6 +35,16 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         kills="encoding.fixed-instead-of-varint",
     ),
     mutant(
+        "a-tag-at-the-end",
+        "A tag without a value at the end of an object is passed over.",
+        Edit(
+            READ,
+            "if step is None:",
+            "if step is None and pos >= end:\n            break\n        if step is None:",
+        ),
+        kills="encoding.bytes-behind-the-end",
+    ),
+    mutant(
         "last-one-wins",
         "Of a field that is there twice the last one counts.",
         Edit(READ, "if name in values and name not in shape.repeated:", "if False:"),
@@ -50,7 +60,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             'raise _malformed(shape, "is cut short") from None',
             "return shape.build(**shape.defaults)",
         ),
-        kills="encoding.cut-short encoding.frame-cut-short encoding.bytes-behind-the-end encoding.frame-of-garbage",
+        kills="encoding.cut-short encoding.frame-cut-short encoding.frame-of-garbage",
     ),
     mutant(
         "numbers-cut-to-width",
