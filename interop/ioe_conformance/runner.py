@@ -75,7 +75,8 @@ async def run(rig: Rig, plan: Plan) -> tuple[RunResult, KitError | None]:
 
 async def _round(rig: Rig, plan: Plan) -> None:
     apart = [one for one in plan.cases if one.apart]
-    together = [one for one in plan.cases if not one.apart]
+    gated = [one for one in plan.cases if one.phase == "gate" and not one.apart]
+    together = [one for one in plan.cases if not one.apart and one not in gated]
     lanes = [[one for one in together if one.own == own] for own in sorted({one.own for one in together})]
     tasks = [asyncio.create_task(_lane(rig, plan, lane)) for lane in lanes if lane]
     try:
@@ -85,6 +86,7 @@ async def _round(rig: Rig, plan: Plan) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await _lane(rig, plan, apart)
+    await _lane(rig, plan, gated)  # a slot's gates close behind the time in which it can be booked
 
 
 async def _lane(rig: Rig, plan: Plan, cases: Sequence[Case]) -> None:
