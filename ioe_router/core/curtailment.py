@@ -261,16 +261,21 @@ class Curtailments:
     def _cut_standing(self, record: Reservation, cut: Cut) -> None:
         """Released here, but not yet there: the line that we stand in with is cut like the neighbour's."""
         record.touch()
-        leg = _leg_to(record, cut.source)
+        leg = record.toward_origin
         if leg is None:
             return
+        from_there = cut.source == leg.port.neighbor
         for item in cut.items:
             slot = record.slots[item.index]
+            announced_j = record.expected_j(item.index) if item.index in record.granted else 0
+            left_j = item.energy_j if from_there else announced_j
             self._changed[slot] = None
-            if item.energy_j:
-                cut_line(leg, slot, item.index, there=item.energy_j)
-            else:
+            if not left_j:
                 self._hop.legs.withdraw(leg, slot, item.index)
+            elif from_there:
+                cut_line(leg, slot, item.index, there=left_j)
+            else:  # what was announced to the neighbour before the release
+                cut_line(leg, slot, item.index, here=left_j)
 
     def _lower(self, record: Reservation, index: int, left_j: int) -> None:
         """Less of a packet at this node's busbar, and of the own offer that it is from."""

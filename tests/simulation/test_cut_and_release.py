@@ -96,6 +96,24 @@ def test_a_cut_before_a_release_that_came_too_late_is_said_again() -> None:
     assert all_agree(sim)
 
 
+def test_an_announced_cut_of_the_initiator_lowers_the_line_that_is_stood_in_with() -> None:
+    """Announced to all, then released behind a dead session: both ends of that link carry the cut out."""
+    sim = chain()
+    cut(sim, "d", booked(sim, "d")[1] // 2, in_s=30)
+    link_down(sim, "b", "c")
+    release(sim)
+    assert (sim.states("c"), sim.states("b")) == ([S.RELEASED], [S.COMMITTED])
+    full = lines(sim, "b", "c")[0]
+    sim.wait(40)
+    assert lines(sim, "b", "c")[0] != full
+    assert lines(sim, "b", "c")[0] == lines(sim, "b", "c")[1]
+    sim.at(GATE_S - 10)
+    link_up(sim, "b", "c")
+    sim.wait(5)
+    assert (sim.states("c"), sim.states("b")) == ([S.RELEASED], [S.COMMITTED])
+    assert lines(sim, "b", "c")[0] == lines(sim, "b", "c")[1]
+
+
 @pytest.mark.parametrize("ahead_s", [5, 59])
 def test_a_cut_at_once_by_a_clock_that_is_ahead_is_at_once_after_the_gate(ahead_s: int) -> None:
     """After the gate there are no notices: an instant that the neighbour's clock may show is now."""
