@@ -28,7 +28,7 @@ from ioe_router.codec import mapping
 from ioe_router.codec.identity_signing import state
 from ioe_router.codec.signing import signature_input
 from ioe_router.core.paths import first_hash, next_hash
-from ioe_router.model.bech32m import node_text
+from ioe_router.model.bech32m import node_text, written
 from ioe_router.model.discovery import IDENTITY_SERIAL, Hello, OperationalKey, Role
 from ioe_router.model.envelope import Envelope, ObjectType, Signature
 from ioe_router.model.errors import ErrorCode
@@ -84,6 +84,11 @@ def _links() -> Iterator[Vector]:
         )
 
 
+def _padded(node: NodeId) -> str:
+    bits = int.from_bytes(node) << 4 | 1
+    return written("ioe", tuple(bits >> 5 * i & 31 for i in reversed(range(52))))
+
+
 def _bad_texts() -> Iterator[Vector]:
     text = node_text(ALICE.node)
     swapped = text[:10] + text[11] + text[10] + text[12:]
@@ -95,6 +100,7 @@ def _bad_texts() -> Iterator[Vector]:
         "short": (text[:-1], "the last letter is missing"),
         "alphabet": (text[:20] + "b" + text[21:], "b is no bech32 character"),
         "empty": ("", "no text"),
+        "padding": (_padded(ALICE.node), "the right checksum, but the last bit of the padding is 1"),
     }
     for name, (value, notes) in bad.items():
         yield Vector(

@@ -53,6 +53,7 @@ RULES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("malformed-valid-*", ("IOE-SIG-100",)),
     *((f"malformed-valid-{name}", ("IOE-SIG-150",)) for name in ("order", "padded", "packed", "unpacked")),
     ("malformed-valid-explicit-zero", ("IOE-SIG-150",)),
+    ("malformed-valid-empty-id", ("IOE-SIG-150",)),
     ("malformed-valid-text", ("IOE-CNV-160",)),
     ("malformed-unknown-*field", ("IOE-SIG-110",)),
     ("malformed-field-zero", ("IOE-SIG-110",)),

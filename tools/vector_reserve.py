@@ -588,6 +588,13 @@ def _hop_refuses() -> Iterator[Vector]:
         "hop-other-origin", "the label leads to another origin", [say(ALICE, hold(wrong))], ("IOE-RSV-020",)
     )
     demand = core(direction=2)
+    ours = entry(KWH_J, by=ALICE, final=False, link=AB.link.hex())
+    yield played(
+        "hop-entry-of-no-keeper",
+        "an entry from the end that does not keep the link",
+        [say(ALICE, hold(core(), keeper_entry=ours)), say(ALICE, QUERY, 100)],
+        ("IOE-ADM-050",),
+    )
     yield played(
         "hop-other-direction",
         "the label serves the other direction",

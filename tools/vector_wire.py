@@ -106,6 +106,8 @@ def _readable() -> Iterator[Vector]:
     zero = _tail(4, 0)
     notes = "a field written with its default value"
     yield _state("valid-explicit-zero", notes, STATE.replace(_tail(4, LINK_STATE.seq), zero))
+    notes = "an id that may be absent, written with length 0"
+    yield _body("valid-empty-id", notes, HoldCore, mapping.encode(CORE) + b"\x6a\x00")
     yield _body("valid-empty", "an empty message whose fields may all be absent", Close, b"")
     yield _body(
         "valid-text",

@@ -143,7 +143,7 @@ def _shape_of(body: type) -> wire.Shape:
     for field in descriptor.fields:
         inner, optional = unwrapped(hints[field.name])
         bound = TABLES[body][field.name]
-        steps.update(_steps(field, inner, bound.high if isinstance(bound, Count) else 0))
+        steps.update(_steps(field, inner, optional, bound.high if isinstance(bound, Count) else 0))
         defaults[field.name] = None if optional else _default(field, inner)
     repeated = tuple(field.name for field in descriptor.fields if field.is_repeated)
     return wire.Shape(
@@ -175,7 +175,7 @@ def _default(field: Any, inner: Any) -> Any:
     return inner() if not issubclass(inner, IntEnum) else inner(0)
 
 
-def _steps(field: Any, inner: Any, count: int) -> dict[int, wire.Step]:
+def _steps(field: Any, inner: Any, optional: bool, count: int) -> dict[int, wire.Step]:
     """The steps of one field by tag; two for repeated numbers, packed and unpacked."""
     varint, delimited = field.number << 3 | _VARINT, field.number << 3 | _LENGTH_DELIMITED
     if field.is_repeated and not is_dataclass(inner):
@@ -187,8 +187,10 @@ def _steps(field: Any, inner: Any, count: int) -> dict[int, wire.Step]:
     if is_dataclass(inner):
         kind = wire.MESSAGES if field.is_repeated else wire.MESSAGE
         return {delimited: _step(field, kind, count, _shape_of(typing.cast("type", inner)))}
-    if inner is bytes or inner is str:
-        return {delimited: _step(field, wire.BYTES if inner is bytes else wire.TEXT, 0, None)}
+    if inner is bytes:
+        return {delimited: _step(field, wire.NONE_OR_BYTES if optional else wire.BYTES, 0, None)}
+    if inner is str:
+        return {delimited: _step(field, wire.TEXT, 0, None)}
     return {varint: _number_step(field, inner)}
 
 

@@ -29,6 +29,7 @@ TEXT: Final = 5  # printable ASCII
 MESSAGE: Final = 6  # `detail` is its Shape
 MESSAGES: Final = 7  # one element of a repeated message; at most `most` of them
 PACKED: Final = 8  # a run of numbers; at most `most` of them
+NONE_OR_BYTES: Final = 9  # bytes that mean "absent" when there are none, written out or not
 
 U64_MAX: Final = 2**64 - 1
 _CONTINUES: Final = 0x7F  # a larger byte of a varint is followed by another
@@ -109,9 +110,11 @@ def _read(shape: Shape, data: bytes, pos: int, end: int) -> Any:
 
 
 def _delimited(shape: Shape, step: Step, data: bytes, pos: int, stop: int, values: dict[str, Any]) -> Any:
-    """A message or a text; of a repeated field, the list of its elements with what stands here."""
+    """A message, a text or optional bytes; of a repeated field, the list of its elements with this."""
     if step.kind == MESSAGE:
         return _inner(step.detail, data, pos, stop)
+    if step.kind == NONE_OR_BYTES:
+        return data[pos:stop] or None
     if step.kind == TEXT:
         return _text(shape, step, data[pos:stop])
     items: list[Any] = values.get(step.name, [])

@@ -56,7 +56,7 @@ class GrantPath:
         if not allows(record.state, ReservationEvent.GRANT):
             record.advance(ReservationEvent.GRANT, now)
         answered = {item.index: item for item in grant.items if item.energy_j}
-        lines = self._hop.lines(leg, grant.keeper_entry) if answered else {}
+        lines = self._hop.lines(leg, grant.keeper_entry) if answered or grant.keeper_entry else {}
         self._check(record, leg, answered, lines)
         record.advance(ReservationEvent.GRANT, now)
         for index in record.live():
@@ -171,9 +171,9 @@ class GrantPath:
     def mirror_final(self, record: Reservation, envelope: Envelope | None, accepted: tuple[int, ...]) -> None:
         """Take over the near keeper's final entry, which comes with COMMIT. PeerError changes nothing."""
         leg = present(record.toward_initiator)
+        lines = self._hop.lines(leg, envelope)
         if leg.port.keeper:
             return
-        lines = self._hop.lines(leg, envelope)
         for index in accepted:
             line = lines.get(index)
             if line is None or leg.far_of_line(line) != record.granted[index].energy_j:

@@ -119,13 +119,15 @@ class Hop:
         return leg
 
     def lines(self, leg: Leg, envelope: Envelope | None) -> dict[int, LedgerLine]:
-        """The verified lines of a keeper's entry for a leg; nothing to read where we keep the ledger."""
-        if leg.port.keeper:
-            return {}
+        """The verified lines of a keeper's entry for a leg; where we keep the ledger there must be none."""
         if envelope is None:
+            if leg.port.keeper:
+                return {}
             raise PeerError(ErrorCode.GRANT_CHANGED, "the keeper sent no entry")
         sealed = self.sealer.open(envelope, KeeperEntry)
         body = sealed.body
+        if leg.port.keeper:
+            raise PeerError(ErrorCode.WRONG_SIGNER, "an entry from an end that does not keep the link")
         if sealed.signers != (leg.port.neighbor,) or body.link != leg.port.link or body.flow is not leg.flow:
             raise PeerError(
                 ErrorCode.WRONG_SIGNER, "the entry is not the keeper's for this link and direction"

@@ -31,7 +31,11 @@ def domain_text(domain: DomainId) -> str:
 
 
 def _text(prefix: str, raw: bytes) -> str:
-    symbols = _regroup(raw, 8, 5, pad=True)
+    return written(prefix, _regroup(raw, 8, 5, pad=True))
+
+
+def written(prefix: str, symbols: tuple[int, ...]) -> str:
+    """The text of five-bit symbols, with its checksum."""
     return prefix + "1" + "".join(_ALPHABET[s] for s in (*symbols, *_checksum(prefix, symbols)))
 
 
@@ -58,6 +62,10 @@ def parse_node(text: str) -> NodeId:
     raw = bytes(_regroup(symbols[:-_CHECKSUM_SYMBOLS], 5, 8, pad=False))
     if len(raw) != NODE_ID_BYTES:
         raise UsageError(f"node id {text!r} has {len(raw)} bytes instead of {NODE_ID_BYTES}; copy it whole")
+    if _regroup(raw, 8, 5, pad=True) != symbols[:-_CHECKSUM_SYMBOLS]:  # one node has one text, not sixteen
+        raise UsageError(
+            f"node id {text!r} has padding that is not zero; copy it whole from 'ioe identity show'"
+        )
     return NodeId(raw)
 
 

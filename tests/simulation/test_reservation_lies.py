@@ -143,6 +143,26 @@ def test_an_entry_that_the_keeper_has_not_signed_is_refused(signer: str) -> None
     refused_by(sim, "b", ErrorCode.WRONG_SIGNER)
 
 
+@pytest.mark.parametrize("kind", [Hold, Grant, CommitHop])
+def test_an_entry_from_the_end_that_is_no_keeper_is_refused(kind: type) -> None:
+    """Only the keeper of a link says what is booked on it: WRONG_SIGNER, in every object with an entry."""
+    sim = line(keeper_of_ab="b")
+    sender = "a" if kind is Grant else "c"
+    entry = KeeperEntry(
+        link=sim.port(sender, "b").link,
+        reservation=ReservationId(b"r" * 16),
+        version=1,
+        flow=Flow.DOWN,
+        final=True,
+        lines=(),
+    )
+    lie(sim, sender, kind, lambda body: replace(body, keeper_entry=sim.seal(sender, entry)))
+    ask(sim)
+    sim.wait(5)
+    assert {f.code for f in sim.events("b", PeerFault)} == {ErrorCode.WRONG_SIGNER}
+    assert sim.events("c", Booked) == []
+
+
 def test_a_grant_without_the_keepers_entry_is_refused() -> None:
     """The grantor that keeps the link has to say what it has booked."""
     sim = line()

@@ -43,6 +43,9 @@ func (e *Engine) takeCommit(from *Neighbor, hop *wire.CommitHop) error {
 			return codec.Refuse("GRANT_CHANGED", "packet %d was not granted", index)
 		}
 	}
+	if hop.KeeperEntry != nil && e.keeps(from) { // IOE-ADM-050
+		return codec.Refuse(codec.WrongSigner, "an entry from the end that is not the keeper")
+	}
 	e.accept(r, commit, hop.Commit)
 	return nil
 }

@@ -57,6 +57,9 @@ func item(grant *wire.Grant, index uint32) *wire.GrantItem {
 // judgeGrant holds IOE-ADM-040, IOE-ADM-050 and IOE-RSV-240; the lines are the keeper's, by index.
 func (e *Engine) judgeGrant(r *record, grant *wire.Grant) (map[uint32]*wire.LedgerLine, error) {
 	if e.keeps(r.to) {
+		if grant.KeeperEntry != nil {
+			return nil, codec.Refuse(codec.WrongSigner, "an entry from the end that is not the keeper")
+		}
 		return e.trimFar(r, grant)
 	}
 	lines := map[uint32]*wire.LedgerLine{}

@@ -39,6 +39,11 @@ func (e *Engine) takeHold(from *Neighbor, hold *wire.Hold) error {
 		from: from, to: label.Toward, label: label, deadlineMs: e.nowMs + min(uint64(hold.HoldMs), holdMs), replaces: replaced}
 	e.records[key(r.id, r.version)] = r
 	e.order = append(e.order, r)
+	if hold.KeeperEntry != nil && e.keeps(from) { // IOE-ADM-050
+		e.refuse(from, core, codec.WrongSigner, wire.Scope_SCOPE_RESERVATION, e.Me, nil, r)
+		e.end(r, failed)
+		return nil
+	}
 	e.admit(r, hold)
 	switch {
 	case r.granted() == 0:

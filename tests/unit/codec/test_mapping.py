@@ -153,6 +153,16 @@ def test_any_bytes(body: type, raw: bytes) -> None:
     _judge(body, raw)
 
 
+@LIGHT
+@given(bodies(reservation.HoldCore))
+def test_an_optional_id_of_length_0_is_absent(core: reservation.HoldCore) -> None:
+    """`replaces` with length 0 is its default written out, not sixteen bytes too few."""
+    plain = replace(core, replaces=None)
+    read = mapping.decode(reservation.HoldCore, mapping.encode(plain) + b"\x6a\x00")
+    bounds.check(read)
+    assert read == plain
+
+
 def test_floods_of_empty_elements_stop_at_the_bound() -> None:
     """Elements are counted while they are read, so a frame of half a million empty ones costs nothing."""
     seen: list[object] = []
