@@ -289,12 +289,10 @@ class Router:
         if not self._parts.sessions.established(neighbor):
             self._parts.sessions.close(neighbor, error.code, error.detail, out)
         elif envelope.type is not ObjectType.FAULT:
-            object_id = object_id_of(envelope.signed)
-            text = clipped_text(error.detail)
             fault = Fault(
                 code=error.code,
-                object=object_id,
-                text=text,
+                object=object_id_of(envelope.signed),
+                text=clipped_text(error.detail),
                 retry_after_ms=retry_after_ms(error),
             )
             out.send(neighbor, self._sealer.seal(fault).envelope)
