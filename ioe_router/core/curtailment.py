@@ -272,10 +272,9 @@ class Curtailments:
             self._changed[slot] = None
             if not left_j:
                 self._hop.legs.withdraw(leg, slot, item.index)
-            elif from_there:
-                cut_line(leg, slot, item.index, there=left_j)
-            else:  # what was announced to the neighbour before the release
-                cut_line(leg, slot, item.index, here=left_j)
+            else:  # from the near side: as it was announced to the neighbour before the release
+                here, there = (None, left_j) if from_there else (left_j, None)
+                cut_line(leg, slot, item.index, here=here, there=there)
 
     def _lower(self, record: Reservation, index: int, left_j: int) -> None:
         """Less of a packet at this node's busbar, and of the own offer that it is from."""
