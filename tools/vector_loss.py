@@ -68,7 +68,7 @@ def _searches() -> Iterator[Vector]:
                 ("sent", 1),
             ):
                 if kind == "received":
-                    found = model.for_received(net_j, wanted_j, Flow.DOWN, 2**40)
+                    found = model.for_received(net_j, wanted_j, Flow.DOWN, 2 * wanted_j + 2)
                 else:
                     found = model.for_sent(net_j, wanted_j, Flow.DOWN)
                 yield Vector(
@@ -81,7 +81,6 @@ def _searches() -> Iterator[Vector]:
                         "flow": int(Flow.DOWN),
                         "by": kind,
                         "energy_j": wanted_j,
-                        "limit_j": 2**40,
                     },
                     intermediates=asdict(found) if found is not None else {},
                     code=None if found is not None else ErrorCode.ZERO_ENERGY,

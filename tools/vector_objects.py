@@ -140,6 +140,7 @@ def envelopes() -> list[Vector]:
     return [
         *_good_envelopes(),
         *_bad_signatures(),
+        *_out_of_bounds(),
         *_bad_signers(),
         *_bad_certificates(),
         *_bad_revocations(),
@@ -211,6 +212,17 @@ def _bad_signatures() -> Iterator[Vector]:
         moved = ALICE.operational.sign(signature_input(network, message, offer.signed))
         other = replace(offer, signatures=(Signature(key=good.key, signature=moved),))
         yield _opened(f"other-{name}", f"signed for another {name}", other, code=bad)
+
+
+def _out_of_bounds() -> Iterator[Vector]:
+    """The envelope is judged before what it holds: its body is not readable in either case."""
+    garbled = replace(sealer(ALICE).seal(OFFER).envelope, signed=b"\xff")
+    (good,) = garbled.signatures
+    short = replace(garbled, signatures=(replace(good, signature=good.signature[:-1]),))
+    notes = "a signature of 63 bytes over a body that cannot be read"
+    yield _opened("short-signature", notes, short, code=ErrorCode.OUT_OF_BOUNDS)
+    nameless = replace(garbled, type=ObjectType.UNSPECIFIED)
+    yield _opened("type-zero", "type 0, a body that cannot be read", nameless, code=ErrorCode.OUT_OF_BOUNDS)
 
 
 def _bad_signers() -> Iterator[Vector]:

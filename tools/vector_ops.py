@@ -70,7 +70,7 @@ OPS: Final[Sequence[Op]] = (
     ),
     Op(
         name="envelope",
-        about="open a SignedEnvelope as the receiver of steps 7 to 10 of section 3.2",
+        about="open a SignedEnvelope, read strictly as in a frame (4.5), by steps 7 to 10 of section 3.2",
         inputs={
             **_NETWORK,
             **_NOW,
@@ -197,7 +197,7 @@ OPS: Final[Sequence[Op]] = (
     ),
     Op(
         name="pairing-talk.whole",
-        about="a whole conversation on the pairing port (6.1)",
+        about="a whole conversation on the pairing port (6.1); certificates are not judged (IOE-SES-475)",
         inputs={
             "code": "8 characters",
             "entropy_a": "48 bytes, hex: 16 for the sid, 32 for the scalar",
@@ -209,7 +209,7 @@ OPS: Final[Sequence[Op]] = (
     ),
     Op(
         name="pairing-talk.answer",
-        about="what side B makes of messages from A (6.1)",
+        about="what side B makes of messages from A (6.1); certificates are not judged (IOE-SES-475)",
         inputs={
             "code": "8 characters",
             "entropy_a": "48 bytes, hex",
@@ -483,13 +483,8 @@ OPS: Final[Sequence[Op]] = (
     ),
     Op(
         name="loss-arith.search",
-        about="the packet for an energy received (smallest) or sent (largest) (section 8)",
-        inputs={
-            **_LINK,
-            "by": "received or sent",
-            "energy_j": "joules",
-            "limit_j": "joules, bound of the search",
-        },
+        about="RECEIVED or SENT (8.4) by itself; no packet is ZERO_ENERGY here, which no wire shows",
+        inputs={**_LINK, "by": "received or sent", "energy_j": "joules"},
         answer={"flow_j": "joules", "sent_j": "joules", "received_j": "joules"},
     ),
     Op(

@@ -24,6 +24,8 @@ RULES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("envelope-last-second", ("IOE-SIG-200",)),
     ("envelope-body-bit", ("IOE-SIG-020", "IOE-SIG-180")),
     ("envelope-signature-bit", ("IOE-SIG-180",)),
+    ("envelope-short-signature", ("IOE-ERR-080",)),
+    ("envelope-type-zero", ("IOE-ERR-080",)),
     ("envelope-unsigned", ("IOE-SIG-060", "IOE-SIG-050")),
     ("envelope-signed-twice", ("IOE-SIG-060",)),
     ("envelope-half-attested", ("IOE-SIG-060",)),

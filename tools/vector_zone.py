@@ -65,6 +65,14 @@ def _zones() -> Iterator[Vector]:
         chain,
         {"bob": limits["bob"], "dave": limits["dave"]},
     )
+    heavy = replace(FEEDER, magnetising_var=43, charging_var=12)
+    silent = (_link(CAROL, BOB), _link(BOB, ALICE), _link(BOB, DAVE, loss=heavy))
+    yield _zone(
+        "silent",
+        "a link whose other end has stated nothing draws its reactive power all the same",
+        silent,
+        {"alice": limits["alice"], "bob": limits["bob"]},
+    )
     yield _zone("low-root", "the root's voltage at the lower end", one, large, root_micro_pu=905_000)
     yield _zone("high-root", "the root's voltage at the upper end", one, large, root_micro_pu=1_095_000)
 

@@ -543,7 +543,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     mutant(
         "faults-name-nothing",
         "A Fault does not name its object.",
-        Edit("router:Router._answer_fault", "object=object_id", "object=bytes(32)"),
+        Edit("router:Router._answer_fault", "object=object_id_of(envelope.signed)", "object=bytes(32)"),
         kills="security.faults-name-their-object",
     ),
 )

@@ -40,7 +40,7 @@ def _search(inputs: Json) -> Json:
     model, net_j, flow = model_of(inputs), inputs["net_j"], Flow(inputs["flow"])
     found: Increment | None
     if inputs["by"] == "received":
-        found = model.for_received(net_j, inputs["energy_j"], flow, inputs["limit_j"])
+        found = model.for_received(net_j, inputs["energy_j"], flow, 2 * inputs["energy_j"] + 2)
     else:
         found = model.for_sent(net_j, inputs["energy_j"], flow)
     if found is None:

@@ -75,6 +75,7 @@ def _envelope(inputs: Json) -> Json:
     now = Now(0, inputs["now_utc_s"] * 1000)
     sealer = reader(inputs["network_id"], inputs["certificates"], now)
     envelope = mapping.decode(Envelope, bytes.fromhex(inputs["envelope"]))
+    bounds.check(envelope)  # as part of the frame that it came in
     sealed = sealer.open_any(envelope, frame_sender=node_id_of(b"any"), now=now)
     return {"object_id": sealed.object_id.hex(), "signers": [one.hex() for one in sealed.signers]}
 

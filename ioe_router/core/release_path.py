@@ -109,7 +109,7 @@ class ReleasePath:
     # --- OUTCOME
 
     def query(self, neighbor: NodeId, sealed: Sealed[OutcomeQuery], out: Outbox) -> None:
-        """Tell a neighbour of the path how a reservation stands, with the signed evidence there is."""
+        """Tell a neighbour, on the path or not, how a reservation stands, and the signed evidence of it."""
         body = sealed.body
         self._tell(neighbor, body, self._hop.table.get(body.reservation, body.version), out)
 

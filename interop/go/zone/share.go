@@ -112,22 +112,21 @@ func breadth(level []*branch) []*branch {
 func (b *branch) sum(links []Link, limits map[string]Limit, band Band) {
 	own := limits[hex.EncodeToString(b.Other)]
 	takes, gives := own.ImportW, own.ExportW
+	magnetising, charging := uint64(0), b.ChargingVar
 	for _, link := range links {
-		if link.Radial {
-			continue
-		}
 		switch {
+		case link.Radial && bytes.Equal(link.Keeper, b.Other): // energised, whoever is at its end
+			magnetising, charging = magnetising+link.MagnetisingVar, charging+link.ChargingVar
+		case link.Radial:
 		case bytes.Equal(link.Keeper, b.Other): // DOWN leaves this node
 			takes, gives = takes+link.DownVa, gives+link.UpVa
 		case bytes.Equal(link.Other, b.Other):
 			takes, gives = takes+link.UpVa, gives+link.DownVa
 		}
 	}
-	magnetising, charging := uint64(0), b.ChargingVar
 	b.drawn, b.given = own.ReactiveVar, own.ReactiveVar
 	for _, child := range b.children {
 		takes, gives = takes+child.wDown, gives+child.wUp
-		magnetising, charging = magnetising+child.MagnetisingVar, charging+child.ChargingVar
 		b.drawn, b.given = b.drawn+child.drawn, b.given+child.given
 		b.height = max(b.height, child.height+1)
 	}
