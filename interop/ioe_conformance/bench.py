@@ -119,6 +119,7 @@ class Bench:
         self, session: Session, *envelopes: Envelope, code: Codes, req: str, about: int = -1
     ) -> None:
         """Send objects of which the one at `about` is refused with a Fault; nothing said before counts."""
+        await self.rig.refusals[session.tester.name].wait()
         since = session.mark()
         await session.send(*envelopes)
         await self.expect_fault(session, envelopes[about], code, req=req, since=since)

@@ -35,18 +35,20 @@ _AGAIN_S: Final = 6.0
 
 @dataclass(slots=True)
 class _Pace:
-    """A token bucket for streams of one tester."""
+    """A token bucket of one tester: for its streams, or for what it says that has to be refused."""
 
     tokens: float = float(_OPENINGS_BURST)
+    per_s: float = _OPENINGS_PER_S
+    most: float = float(_OPENINGS_BURST)
     at: float = field(default_factory=time.monotonic)
 
     async def wait(self) -> None:
         now = time.monotonic()
-        self.tokens = min(float(_OPENINGS_BURST), self.tokens + (now - self.at) * _OPENINGS_PER_S)
+        self.tokens = min(self.most, self.tokens + (now - self.at) * self.per_s)
         self.at = now
         self.tokens -= 1
         if self.tokens < 0:
-            await asyncio.sleep(-self.tokens / _OPENINGS_PER_S)
+            await asyncio.sleep(-self.tokens / self.per_s)
 
 
 class Rig:
@@ -69,6 +71,8 @@ class Rig:
         self.answered_ms = now_ms()  # when the target last did anything
         self._standing: dict[str, Session] = {}
         self._pace = {name: _Pace() for name in NAMES}
+        # A target may leave out Faults beyond 10 a second and 200 at once (SPEC.md 14.5).
+        self.refusals = {name: _Pace(tokens=150.0, per_s=9.0, most=150.0) for name in NAMES}
         self._locks = {name: asyncio.Lock() for name in NAMES}
         self._nodes = self._lines = 0
         self.in_vain: dict[str, int] = {}  # dials in a row without a HELLO of the target
