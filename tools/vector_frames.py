@@ -113,6 +113,10 @@ def _wrong_shape() -> Iterator[Vector]:
     yield _frame(
         "short-session", "a session id of 31 bytes", raw(SESSION[:31], 1, one, signature), code=bounds
     )
+    hollow = raw(SESSION, 1, one, None) + b"\x22\x00"
+    yield _frame("hollow-signature", "a signature of length 0 is there, and empty", hollow, code=bounds)
+    short = raw(SESSION, 1, one, Signature(key=signature.key[:-1], signature=signature.signature))
+    yield _frame("short-key", "a key of 31 bytes", short, code=bounds)
     early = raw(b"", 1, one, None)
     yield _frame("early", "a KEEPALIVE before the session stands", early, code=ErrorCode.UNEXPECTED)
     unknown = b"\x10\x01\x1a\x04\x08\x63\x12\x00"

@@ -56,6 +56,7 @@ RULES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     *((f"malformed-valid-{name}", ("IOE-SIG-150",)) for name in ("order", "padded", "packed", "unpacked")),
     ("malformed-valid-explicit-zero", ("IOE-SIG-150",)),
     ("malformed-valid-empty-id", ("IOE-SIG-150",)),
+    ("malformed-valid-padded-*", ("IOE-SIG-150",)),
     ("malformed-valid-text", ("IOE-CNV-160",)),
     ("malformed-unknown-*field", ("IOE-SIG-110",)),
     ("malformed-field-zero", ("IOE-SIG-110",)),

@@ -97,6 +97,9 @@ def _readable() -> Iterator[Vector]:
     yield _state("valid-order", "the last field first: order is free", STATE[len(STATE_HEAD) :] + STATE_HEAD)
     notes = "a number in ten bytes: longer than needed, same value"
     yield _state("valid-padded", notes, STATE_HEAD + _tail(9, ISSUED_S, size=10))
+    tag = STATE_HEAD + b"\xc8\x00" + varint(ISSUED_S)
+    yield _state("valid-padded-tag", "a tag in two bytes instead of one", tag)
+    yield _state("valid-padded-length", "a length in two bytes instead of one", b"\x0a\x90\x00" + STATE[2:])
     packed = mapping.encode(COMMIT)
     yield _body("valid-packed", "repeated numbers, packed", Commit, packed)
     head = packed[: packed.rindex(b"\x2a")]
@@ -181,6 +184,8 @@ def _texts_and_enums() -> Iterator[Vector]:
         yield _body(f"text-{name}", "text is printable ASCII", Close, raw, MALFORMED)
     yield _body("unknown-code", "an error code that is not registered", Close, _tail(1, 15), MALFORMED)
     yield _state("unknown-enum", "net_flow 3", STATE.replace(_tail(5, 2), _tail(5, 3)), MALFORMED)
+    wide = STATE.replace(_tail(5, 2), _tail(5, 2**32 + 2))
+    yield _state("wide-enum", "net_flow 2^32 + 2 is not cut to 2", wide, MALFORMED)
     yield _state("negative-enum", "net_flow -1", STATE.replace(_tail(5, 2), _tail(5, 2**64 - 1)), MALFORMED)
 
 
