@@ -13,7 +13,7 @@ from ioe_router.core.refusals import Refusal
 from ioe_router.model.clock import Now
 from ioe_router.model.envelope import Envelope
 from ioe_router.model.errors import PeerError
-from ioe_router.model.ids import NodeId, object_id_of
+from ioe_router.model.ids import NODE_ID_BYTES, NodeId, object_id_of
 from ioe_router.model.reservation import Hold, HoldCore
 from ioe_router.model.routing import Direction, Offer, OfferWithdrawal, PathAdvert, PathEntry
 
@@ -50,13 +50,13 @@ def _inside(envelope: Envelope, kind: type[Any]) -> Subject:
     except PeerError:
         return _NOTHING
     match body:
-        case Offer() | HoldCore() | PathEntry():
+        case Offer() | HoldCore() | PathEntry() if len(body.origin) == NODE_ID_BYTES:
             return body.origin, body.direction
-        case OfferWithdrawal():
+        case OfferWithdrawal() if len(body.origin) == NODE_ID_BYTES:
             return body.origin, Direction.UNSPECIFIED
         case PathAdvert() if body.entries:
             return _inside(body.entries[0], PathEntry)
-        case Hold():
-            return _inside(body.core, HoldCore)
+        case Hold(core=Envelope() as core):  # what is refused may lack any part
+            return _inside(core, HoldCore)
         case _:
             return _NOTHING

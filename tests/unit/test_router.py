@@ -245,6 +245,15 @@ def test_an_object_that_cannot_be_read_is_refused_alone(star: Sim, signed: bytes
     assert answers(effects) == [ObjectType.FAULT, ObjectType.OUTCOME]
 
 
+@pytest.mark.parametrize("kind", [ObjectType.HOLD, ObjectType.PATH_ADVERT, ObjectType.OFFER])
+def test_an_object_without_its_parts_is_refused_alone(star: Sim, kind: ObjectType) -> None:
+    """Whatever is missing inside, the refusal is listed, and the object behind it is taken."""
+    bad = Envelope(type=kind, signed=b"", signatures=query(star).signatures)
+    effects = hear(star, next_frame(star, bad, query(star)))
+    assert len(faults(effects)) == 1
+    assert ObjectType.OUTCOME in answers(effects)
+
+
 def test_an_inner_object_alone_is_refused(star: Sim) -> None:
     """What travels only inside others has no meaning of its own."""
     core = Envelope(type=ObjectType.HOLD_CORE, signed=b"\x08\x01", signatures=query(star).signatures)
