@@ -543,6 +543,7 @@ def revocation_of(t: Bench, node: NodeKeys, up_to: int, **changes: Any) -> Envel
     "signatures.revocation",
     reqs=["IOE-IDN-205", "IOE-IDN-220", "IOE-IDN-230", "IOE-IDN-210"],
     supports=["transit"],
+    apart=True,  # it ends the session of B, which other cases look at
     attack="stolen key",
 )
 async def revocation(t: Bench) -> None:
