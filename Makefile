@@ -2,7 +2,7 @@
 # Needs make and a Python >= 3.11 with venv; the rest is fetched into ./.venv, hashed.
 
 # More than the cores: tests of daemons mostly wait.
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 6
 PYTEST_ARGS    ?=
 DEMO_ARGS      ?=
 # make sim SEED=7 N=20: seeds 7 to 26. SIM_ARGS="feeder33 --faults crash --slots 4" for another community.

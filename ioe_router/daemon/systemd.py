@@ -54,4 +54,5 @@ class ServiceManager:
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.setblocking(False)  # whoever does not read must not hold up the node
             out.sendto("\n".join(lines).encode(), self._address)
