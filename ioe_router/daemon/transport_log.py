@@ -58,7 +58,8 @@ class TransportLog:
         reading, writing = os.pipe()
         kept = os.dup(_STDERR)
         self._before = kept, sys.stderr
-        stream = os.fdopen(os.dup(kept), "w", buffering=1)
+        # Writers may hold it until the process ends, so nothing closes it.
+        stream = os.fdopen(os.dup(kept), "w", buffering=1, closefd=False)
         sys.stderr.flush()
         os.dup2(writing, _STDERR)
         os.close(writing)
