@@ -100,9 +100,14 @@ def test_refusals(kept_by_reference: Pair, options: tuple[str, ...], said: str) 
         kept_by_reference.trade(*options)
 
 
+def _met(pair: Pair) -> bool:
+    return any(event.get("event") == "NeighborUp" for event in real_session.events(pair.log))
+
+
 def test_the_router_logs_no_fault(kept_by_reference: Pair) -> None:
     """After all sessions the reference router runs and has found nothing malformed."""
-    kept_by_reference.trade()
+    if not _met(kept_by_reference):
+        kept_by_reference.trade()  # the others ran in another process
+    assert _met(kept_by_reference)
     log = real_session.events(kept_by_reference.log)
-    assert any(event.get("event") == "NeighborUp" for event in log)
     assert "MALFORMED" not in json.dumps(log)
